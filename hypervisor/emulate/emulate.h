@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The interpreter: one guest instruction at a time, any mode (real, protected,
+ * compatibility, 64-bit), any CPL, exact faults.  The reference for the
+ * translator, the fallback for everything it does not generate code for, and
+ * with --engine emulate the whole CPU.
+ *
+ * Works on struct vcpu alone, memory through memory/access.h, ports through
+ * machine/bus.h, system registers through emulate/system.h.
+ */
+#ifndef RING3_EMULATE_EMULATE_H
+#define RING3_EMULATE_EMULATE_H
+
+#include "decode/decode.h"
+#include "machine/vcpu.h"
+
+enum emulate_result {
+	EMULATE_OK,		/* done; RIP advanced (or, for REP, left on it with work remaining) */
+	EMULATE_EXCEPTION,	/* vcpu->exception set; no other state changed (REP: progress kept) */
+	EMULATE_HALT,		/* HLT done: RIP behind it, vcpu->halted set */
+	EMULATE_UNKNOWN,	/* valid on hardware, not implemented here: ring3's error, logged */
+};
+
+/* Fetch, decode and execute the instruction at CS:RIP.  Clears interrupt_shadow first. */
+enum emulate_result emulate_step(struct vcpu *vcpu);
+/* The same for an instruction already fetched and decoded (bytes at CS:RIP). */
+enum emulate_result emulate_insn(struct vcpu *vcpu, const struct insn *insn);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One virtual machine: its configuration, and how it ends.
+ */
+#ifndef RING3_MACHINE_MACHINE_H
+#define RING3_MACHINE_MACHINE_H
+
+#include "base/types.h"
+
+enum machine_pv { MACHINE_PV_NONE, MACHINE_PV_KVM };
+enum machine_engine { MACHINE_ENGINE_TRANSLATE, MACHINE_ENGINE_EMULATE };
+
+/* Filled by cli/, read by all.  Strings are owned by the configuration (strdup). */
+struct machine_config {
+	char *kernel;
+	char *initrd;			/* NULL: none */
+	char *append;			/* NULL: empty */
+	char **modules;			/* multiboot modules "file args", NULL-terminated, or NULL */
+	uint64_t memory;		/* bytes, page multiple */
+	enum machine_pv pv;
+	enum machine_engine engine;
+	char *serial;			/* "stdio", "file:PATH", "unix:PATH" */
+	bool no_reboot;
+	unsigned timeout;		/* seconds, 0: none */
+	bool stats;
+	uint32_t trace;			/* TRACE_* of debug/trace.h */
+	unsigned gdb_port;		/* 0: none */
+	bool gdb_wait;			/* do not start before gdb attaches */
+};
+
+/* Why the machine stopped; cli/ maps these to exit statuses (see the man page). */
+enum machine_stop {
+	MACHINE_RUNNING,
+	MACHINE_POWER_OFF,	/* ACPI S5 or the like */
+	MACHINE_REBOOT,		/* reset asked for; cli/ starts again unless --no-reboot */
+	MACHINE_PANIC,		/* guest said so (pvpanic) */
+	MACHINE_TRIPLE_FAULT,
+	MACHINE_DEBUG_EXIT,	/* port 0xf4; code = (value << 1) | 1 */
+	MACHINE_TIMEOUT,
+	MACHINE_HUNG,		/* HLT with interrupts off and no NMI possible */
+	MACHINE_QUIT,		/* the user: Ctrl-a x, SIGTERM, SIGINT */
+	MACHINE_WORLD_DIED,	/* a host process of the machine was killed from outside */
+	MACHINE_ERROR,		/* ring3's own error, said already */
+};
+
+struct machine {
+	struct machine_config config;
+	volatile enum machine_stop stop;
+	int stop_code;			/* MACHINE_DEBUG_EXIT: exit status */
+	const char *stop_reason;	/* static string, one clause, or NULL */
+};
+
+extern struct machine machine;
+
+/* Ask for the end; the first caller's reason stays.  Callable from signal handlers. */
+void machine_stop(enum machine_stop why, int code, const char *reason);
+
+#endif

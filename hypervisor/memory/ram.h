@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guest RAM: one memfd, mapped flat at LAYOUT_RAM + gPA; the only maker of
+ * pointers into the guest.
+ *
+ * RAM covers gPA 0 .. low_size and, where there is more than RAM_LOW_MAX,
+ * 4 GiB .. 4 GiB + rest.  File offsets are contiguous: ram_offset() maps the
+ * second range down.  640 KiB .. 1 MiB is RAM in the file, but reported as
+ * reserved by e820 and the VGA window (0xa0000..0xbffff) is plain memory.
+ *
+ * Pages that hold translated or scanned code are write-protected: engine code
+ * that writes guest memory must use ram_write() or ram_writable(), which tell
+ * ram_code_written first.
+ */
+#ifndef RING3_MEMORY_RAM_H
+#define RING3_MEMORY_RAM_H
+
+#include "base/types.h"
+
+#define RAM_LOW_MAX	0xc0000000UL	/* 3 GiB: PCI hole above */
+#define RAM_HIGH_BASE	0x100000000UL
+
+/* Create and map.  size: page multiple, at least 1 MiB.  0 or -errno (-ENOMEM). */
+int ram_init(uint64_t size);
+int ram_fd(void);
+uint64_t ram_size(void);
+uint64_t ram_low_size(void);
+uint64_t ram_high_size(void);
+
+bool ram_contains(gpa_t addr, uint64_t len);	/* whole range, no wrap, one piece */
+uint64_t ram_offset(gpa_t addr);		/* in the memfd; addr must be RAM */
+gpa_t ram_gpa(uint64_t offset);			/* inverse */
+
+/* Read-only view, or NULL when any byte is not RAM.  Contents may change under you. */
+const void *ram_pointer(gpa_t addr, uint64_t len);
+/* Writable view, after dropping code of those pages; NULL when not RAM. */
+void *ram_writable(gpa_t addr, uint64_t len);
+
+/* Copies; false when any byte is not RAM (nothing is copied then). */
+bool ram_read(gpa_t addr, void *buf, uint64_t len);
+bool ram_write(gpa_t addr, const void *buf, uint64_t len);
+
+/*
+ * One bit per page: holds code that somebody translated or scanned.  Set by
+ * translate/ and patch/ through ram_mark_code(); ram_code_written is called
+ * before engine-made writes to such a page and must clear the bit.
+ */
+bool ram_is_code(gpa_t addr);
+void ram_mark_code(gpa_t page, bool code);
+extern void (*ram_code_written)(gpa_t page);
+
+#endif
