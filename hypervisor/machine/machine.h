@@ -43,12 +43,13 @@ enum machine_stop {
 	MACHINE_ERROR,		/* ring3's own error, said already */
 };
 
+/* Shared with the supervisor (cli/supervise.c), hence pages of its own. */
 struct machine {
 	struct machine_config config;
 	volatile enum machine_stop stop;
 	int stop_code;			/* MACHINE_DEBUG_EXIT: exit status */
 	const char *stop_reason;	/* static string, one clause, or NULL */
-};
+} __attribute__((aligned(PAGE_SIZE)));
 
 extern struct machine machine;
 
