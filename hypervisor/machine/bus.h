@@ -3,7 +3,8 @@
  * Port and memory-mapped I/O: who answers which address.
  *
  * Registration happens at start-up; the vCPU thread dispatches.  An access that
- * nobody claims reads all ones and writes nothing, as on a PC.
+ * nobody claims reads all ones and writes nothing, as on a PC.  Who owns the
+ * first byte gets the access; what runs past its region is dispatched bytewise.
  */
 #ifndef RING3_MACHINE_BUS_H
 #define RING3_MACHINE_BUS_H
@@ -14,6 +15,8 @@ struct bus_ops {
 	/* offset: from the region's base; size: 1, 2, 4 (8 on MMIO).  Values are zero-extended. */
 	uint64_t (*read)(void *device, uint64_t offset, unsigned size);
 	void (*write)(void *device, uint64_t offset, unsigned size, uint64_t value);
+	/* Widest access the device knows; wider ones arrive in pieces, low first.  0: any. */
+	unsigned width;
 };
 
 /* 0, or -EEXIST when it overlaps a region, -ENOSPC when the table is full. */

@@ -25,6 +25,8 @@ void irq_message(uint64_t address, uint32_t data);
  */
 bool irq_pending(void);
 int irq_acknowledge(void);
+/* Was an NMI sent since the last call?  The loop sets vcpu->nmi_pending. */
+bool irq_take_nmi(void);
 
 /* Implemented by trap/: something became pending; sets vcpu.fast.kick.  Any context. */
 void vcpu_kick(void);
