@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Host system calls without libc: no errno, hence no thread-local storage, so
+ * that they work while FS.base belongs to the guest.  Result: as the kernel
+ * returns it, -errno on failure.
+ */
+#ifndef RING3_BASE_HOSTCALL_H
+#define RING3_BASE_HOSTCALL_H
+
+#include <sys/syscall.h>
+
+static inline long hostcall6(long nr, long a, long b, long c, long d, long e, long f)
+{
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	long ret;
+
+	__asm__ volatile("syscall" : "=a"(ret)
+			 : "0"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+static inline long hostcall3(long nr, long a, long b, long c)
+{
+	long ret;
+
+	__asm__ volatile("syscall" : "=a"(ret) : "0"(nr), "D"(a), "S"(b), "d"(c)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+static inline long hostcall2(long nr, long a, long b)
+{
+	return hostcall3(nr, a, b, 0);
+}
+
+static inline long hostcall1(long nr, long a)
+{
+	return hostcall3(nr, a, 0, 0);
+}
+
+#endif
