@@ -227,7 +227,7 @@ static void dump_vcpu(struct report *report, struct vcpu *v)
 
 void debug_dump_vcpu(struct vcpu *vcpu)
 {
-	dump_vcpu(&report_to_log, vcpu);
+	dump_vcpu(&report_to_stderr, vcpu);
 }
 
 void debug_dump_all(struct vcpu *vcpu, const char *why)

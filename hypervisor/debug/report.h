@@ -19,7 +19,7 @@ struct report {
 	void (*line)(struct report *report, const char *text);
 };
 
-extern struct report report_to_log;	/* log_error(), so that no log level hides it */
+extern struct report report_to_stderr;	/* whatever the log level */
 
 void report_line(struct report *report, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

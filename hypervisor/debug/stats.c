@@ -93,5 +93,5 @@ void stats_report(struct report *report)
 
 void stats_print(void)
 {
-	stats_report(&report_to_log);
+	stats_report(&report_to_stderr);
 }

@@ -85,7 +85,7 @@ static void record_report(struct report *report, const struct trace_record *r, u
 		report_line(report, "trace: unknown kind %lu", r->kind);
 		return;
 	}
-	report_line(report, "%8lu.%03lu us  %s  rip %lx  %s %lx  %s %lx",
+	report_line(report, "%8lu.%03lu us  %-12s rip %-16lx  %s %lx  %s %lx",
 		    before_ns / 1000, before_ns % 1000, kinds[r->kind].name, r->rip,
 		    kinds[r->kind].a, r->a, kinds[r->kind].b, r->b);
 }
@@ -93,7 +93,7 @@ static void record_report(struct report *report, const struct trace_record *r, u
 void trace_print_live(const struct trace_record *record)
 {
 	if (record->kind < array_size(kinds) && kinds[record->kind].class & trace_ring.mask)
-		record_report(&report_to_log, record, clock_tsc_to_ns(record->tsc));
+		record_report(&report_to_stderr, record, clock_tsc_to_ns(record->tsc));
 }
 
 void trace_report(struct report *report, unsigned n)
@@ -116,5 +116,5 @@ void trace_report(struct report *report, unsigned n)
 
 void trace_dump(unsigned n)
 {
-	trace_report(&report_to_log, n);
+	trace_report(&report_to_stderr, n);
 }
