@@ -146,21 +146,32 @@ enum vcpu_fpu_place {
 #define VCPU_DR6_INIT		0xffff0ff0ul
 #define VCPU_DR7_INIT		0x400ul
 
-/* State that generated code reads and writes by [disp32]; see translate/. */
+/*
+ * State that generated code reads and writes by [disp32]; see translate/.
+ * Valid while generated code runs; vcpu->rflags is put together from it on the
+ * way out (translate/state.c).
+ */
 struct vcpu_fast {
-	uint64_t spill[8];	/* scratch registers while one guest instruction runs */
+	uint64_t spill[REG_COUNT];	/* a register's guest value while it serves as scratch */
 	uint64_t branch_target;	/* guest RIP of an indirect branch being looked up */
 	uint64_t if_adjust;	/* 0 when IF is set, -0x200 when clear: added to PUSHF's value */
 	uint64_t ac_adjust;	/* 0, or RFLAGS_AC: likewise */
+	uint64_t sys_adjust;	/* the other system flags: likewise */
+	uint64_t host_flags;	/* RFLAGS as loaded into, or left by, generated code */
+	uint64_t host_rsp;	/* RSP + delta */
 	uint64_t gs_base[2];	/* guest values: [0] active, [1] IA32_KERNEL_GS_BASE */
 	uint64_t gs_host[2];	/* what WRGSBASE takes for them in the current delta mode */
 	uint64_t engine_fs;	/* the engine's own FS base (TLS) */
 	uint64_t engine_rsp;
 	uint64_t cache_rip;	/* host address at which generated code continues */
 	uint64_t delta;		/* DELTA_HIGH or DELTA_LOW: FS base of generated code */
-	uint32_t kick;		/* an interrupt or engine work waits: leave at the next chance */
-	uint32_t exit_index;	/* which exit stub was taken */
+	/* These two are read as one quadword by STI's code. */
+	uint32_t kick;		/* somebody wants the vCPU loop's attention */
+	uint32_t irq_waits;	/* an interrupt is deliverable as soon as IF is set */
+	uint32_t exit_index;	/* which exit or call-out site was taken */
+	uint32_t fpu_away;	/* SIMD state is not in these registers, or CR0.TS/EM is set */
 };
+_Static_assert(offsetof(struct vcpu_fast, kick) % 8 == 0, "kick and irq_waits: one quadword");
 
 struct vcpu {
 	struct vcpu_fast fast;		/* first: small displacements */
