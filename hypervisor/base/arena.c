@@ -17,6 +17,8 @@ static uint64_t arena_next, arena_end;
 
 int arena_init(void)
 {
+	if (arena_end)
+		return 0;
 	/* Hosts that forbid overcommit count the reservation: be content with less there. */
 	for (uint64_t size = LAYOUT_ARENA_SIZE; size >= ARENA_MIN; size /= 2) {
 		void *p = mmap((void *)LAYOUT_ARENA, size, PROT_READ | PROT_WRITE,

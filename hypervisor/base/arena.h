@@ -9,7 +9,7 @@
 
 #include "base/types.h"
 
-int arena_init(void);				/* 0 or -errno */
+int arena_init(void);				/* 0 or -errno; again: 0 */
 void *arena_alloc(size_t size, size_t align);	/* never NULL: bug() when full */
 
 #endif

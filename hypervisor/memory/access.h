@@ -25,6 +25,12 @@ unsigned access_fetch(struct vcpu *vcpu, gva_t addr, uint8_t *buf, unsigned len)
  * cross a page, checked for write; NULL with exception set, or NULL without one when the
  * operand is MMIO or crosses a page (caller then does it non-atomically). */
 void *access_atomic(struct vcpu *vcpu, gva_t addr, unsigned len, unsigned access);
+/*
+ * Forget every translation that the functions above remember.  Called by
+ * emulate/system.c for what it does itself, and by whoever changes paging state
+ * or honours a flush by other ways.  Costs one increment.
+ */
+void access_flush(struct vcpu *vcpu);
 /* For debuggers: no side effects, any permissions; bytes copied up to the first hole. */
 size_t access_debug_read(struct vcpu *vcpu, gva_t addr, void *buf, size_t len);
 size_t access_debug_write(struct vcpu *vcpu, gva_t addr, const void *buf, size_t len);

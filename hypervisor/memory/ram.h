@@ -15,10 +15,14 @@
 #ifndef RING3_MEMORY_RAM_H
 #define RING3_MEMORY_RAM_H
 
+#include "base/layout.h"
 #include "base/types.h"
 
 #define RAM_LOW_MAX	0xc0000000UL	/* 3 GiB: PCI hole above */
 #define RAM_HIGH_BASE	0x100000000UL
+
+/* Sizes of the two pieces; constant after ram_init().  For the inline functions below only. */
+extern struct ram_pieces { uint64_t low, high; } ram_pieces;
 
 /* Create and map.  size: page multiple, at least 1 MiB.  0 or -errno (-ENOMEM). */
 int ram_init(uint64_t size);
@@ -30,6 +34,17 @@ uint64_t ram_high_size(void);
 bool ram_contains(gpa_t addr, uint64_t len);	/* whole range, no wrap, one piece */
 uint64_t ram_offset(gpa_t addr);		/* in the memfd; addr must be RAM */
 gpa_t ram_gpa(uint64_t offset);			/* inverse */
+
+/*
+ * The fast path of page walks and the software TLB: the page that holds addr,
+ * as a pointer, or NULL.  Writers through it must heed ram_is_code().
+ */
+static inline void *ram_page(gpa_t addr)
+{
+	if (likely(addr.v < ram_pieces.low) || addr.v - RAM_HIGH_BASE < ram_pieces.high)
+		return (void *)(LAYOUT_RAM + (addr.v & PAGE_MASK));
+	return NULL;
+}
 
 /* Read-only view, or NULL when any byte is not RAM.  Contents may change under you. */
 const void *ram_pointer(gpa_t addr, uint64_t len);
@@ -45,7 +60,14 @@ bool ram_write(gpa_t addr, const void *buf, uint64_t len);
  * translate/ and patch/ through ram_mark_code(); ram_code_written is called
  * before engine-made writes to such a page and must clear the bit.
  */
-bool ram_is_code(gpa_t addr);
+extern uint64_t *ram_code_bits;
+static inline bool ram_is_code(gpa_t addr)	/* addr must be RAM */
+{
+	uint64_t page = (addr.v >= RAM_HIGH_BASE ?
+			 addr.v - RAM_HIGH_BASE + ram_pieces.low : addr.v) >> PAGE_SHIFT;
+
+	return ram_code_bits[page / 64] >> (page % 64) & 1;
+}
 void ram_mark_code(gpa_t page, bool code);
 extern void (*ram_code_written)(gpa_t page);
 
