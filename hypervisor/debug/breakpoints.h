@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The debugger's breakpoints and watchpoints: a list that the translator and
+ * the interpreter consult.  Guest memory is never modified.
+ *
+ * Addresses are guest-virtual and hold in every address space.  A watchpoint
+ * watches for change: its bytes are compared after every instruction, so that
+ * writes by any way are seen (other mappings, devices), at interpreter speed.
+ */
+#ifndef RING3_DEBUG_BREAKPOINTS_H
+#define RING3_DEBUG_BREAKPOINTS_H
+
+#include "base/types.h"
+#include "machine/vcpu.h"
+
+#define BREAKPOINTS_MAX		64
+#define WATCHPOINTS_MAX		16
+#define WATCHPOINT_LENGTH_MAX	8
+
+struct breakpoint {
+	gva_t at;
+	bool hardware;		/* only for what gdb is told: both work the same */
+};
+
+struct breakpoints {
+	unsigned count;
+	struct breakpoint list[BREAKPOINTS_MAX];
+};
+
+extern struct breakpoints breakpoints;
+
+/* Blocks and mappings of this page must go; installed by trap/. */
+extern void (*gdb_breakpoints_changed)(gva_t page);
+
+/* 0; -EEXIST when it is there already (fine); -ENOSPC. */
+int breakpoint_insert(gva_t at, bool hardware);
+/* 0; -ENOENT. */
+int breakpoint_remove(gva_t at, bool hardware);
+const struct breakpoint *breakpoint_find(gva_t at);
+void breakpoints_clear(void);	/* watchpoints too */
+
+/* 0; -EINVAL: length; -ENOSPC.  Takes the present value as the one to compare with. */
+int watchpoint_insert(struct vcpu *vcpu, gva_t at, unsigned length);
+int watchpoint_remove(gva_t at, unsigned length);
+bool watchpoints_any(void);
+/* Did any watched value change since last time?  *at: which. */
+bool watchpoints_check(struct vcpu *vcpu, gva_t *at);
+/* Forget changes made while stopped (by the debugger itself). */
+void watchpoints_refresh(struct vcpu *vcpu);
+
+static inline bool gdb_breakpoint_at(gva_t rip)
+{
+	return unlikely(breakpoints.count) && breakpoint_find(rip);
+}
+
+/* Is there one in [page, page + 4 KiB)? */
+bool gdb_breakpoint_in_page(gva_t page);
+
+#endif
