@@ -7,7 +7,7 @@ WARNINGS	:= -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wstrict-prototypes \
 		   -Wmissing-prototypes
 CFLAGS		?= -O2 -g
 CPPFLAGS	:= -D_GNU_SOURCE -DZYDIS_STATIC_BUILD -DZYCORE_STATIC_BUILD \
-		   -Ihypervisor -Ihostio -Iabi -I$(BUILD)/gen -I$(BUILD)/source/zydis/include
+		   -Ihypervisor -I. -Iabi -I$(BUILD)/gen -I$(BUILD)/source/zydis/include
 # The guest owns the SIMD registers while the engine runs (docs/architecture.md).
 ENGINE_CFLAGS	:= -std=gnu11 $(WARNINGS) -mgeneral-regs-only -mfsgsbase -mno-red-zone -fno-stack-protector \
 		   -fno-pie -fcf-protection=none -fno-strict-aliasing -fno-common -fno-omit-frame-pointer \
@@ -17,7 +17,7 @@ LDFLAGS_RING3	:= -static -no-pie -Wl,-Ttext-segment=0x10000000 -Wl,-z,noexecstac
 ZYDIS_VERSION	:= 4.0.0-1
 ZYDIS_DIR	:= $(BUILD)/source/zydis
 ZYDIS_SOURCES	:= Decoder DecoderData MetaInfo Mnemonic Register Segment SharedData String Utils \
-		   Zydis Formatter FormatterBase FormatterIntel FormatterATT Disassembler
+		   Zydis Formatter FormatterBase FormatterBuffer FormatterIntel FormatterATT Disassembler
 ZYDIS_OBJECTS	:= $(ZYDIS_SOURCES:%=$(BUILD)/zydis/%.o)
 
 MAIN		:= hypervisor/cli/main.c
