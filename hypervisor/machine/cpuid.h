@@ -38,5 +38,7 @@ int cpuid_init(const char **missing);
 void cpuid_read(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 /* XSAVE area bytes, standard format, for a value of XCR0. */
 uint32_t cpuid_xsave_size(uint64_t xcr0);
+/* The same in the compacted format. */
+uint32_t cpuid_xsavec_size(uint64_t xcr0);
 
 #endif
