@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The supervisor.
+ *
+ * struct machine is shared with the kernel world, so whichever way that ends,
+ * what was decided stands there; a kernel world that ends undecided was killed
+ * or failed.  The supervisor ends it on signals and at the time limit by
+ * deciding itself (machine_stop(), the first one counts) and sending SIGTERM;
+ * one that does not listen is killed soon after.  The worlds die with the
+ * kernel world, the kernel world with the supervisor (PR_SET_PDEATHSIG).
+ */
+#include "cli/supervise.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cli/status.h"
+#include "hostio/console.h"
+#include "trap/run.h"
+
+#define GRACE_NS	(2 * 1000000000ull)	/* from SIGTERM to SIGKILL */
+#define FOREVER		UINT64_MAX
+
+/* By CLOCK_MONOTONIC: the TSC is calibrated only in the kernel world. */
+static uint64_t supervise_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
+}
+
+/* Give `machine` pages that fork() shares. */
+static int supervise_share(void)
+{
+	void *p = mmap(&machine, sizeof(machine), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+	return p == MAP_FAILED ? -errno : 0;
+}
+
+static _Noreturn void supervise_child(const struct machine_config *config, pid_t parent,
+				      const sigset_t *signals)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(STATUS_ERROR);
+	/* A terminal's signals reach us both; the supervisor says what they mean. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGQUIT, SIG_IGN);
+	sigprocmask(SIG_SETMASK, signals, NULL);
+	_exit(run_machine(config) ? STATUS_ERROR : 0);
+}
+
+/* Wait for the kernel world; its wait status. */
+static int supervise_wait(pid_t child, const sigset_t *signals, uint64_t deadline)
+{
+	uint64_t kill_at = FOREVER, now, until;
+	struct timespec ts;
+	int status, sig;
+
+	for (;;) {
+		if (waitpid(child, &status, WNOHANG) == child)
+			return status;
+		now = supervise_now();
+		until = min_u64(deadline, kill_at);
+		until = until > now ? until - now : 0;
+		ts.tv_sec = (time_t)min_u64(until / 1000000000ull, 3600);
+		ts.tv_nsec = (long)(until % 1000000000ull);
+		sig = sigtimedwait(signals, NULL, &ts);
+		now = supervise_now();
+		if (sig > 0 && sig != SIGCHLD)
+			machine_stop(MACHINE_QUIT, 0, sig == SIGINT ? "SIGINT" :
+				     sig == SIGHUP ? "SIGHUP" : sig == SIGQUIT ? "SIGQUIT" : "SIGTERM");
+		else if (now >= deadline)
+			machine_stop(MACHINE_TIMEOUT, 0, NULL);
+		if (now >= kill_at) {
+			kill(child, SIGKILL);
+			kill_at = FOREVER;
+		} else if ((sig > 0 && sig != SIGCHLD) || now >= deadline) {
+			kill(child, SIGTERM);
+			kill_at = min_u64(kill_at, now + GRACE_NS);
+			deadline = FOREVER;
+		}
+	}
+}
+
+/* A kernel world that ended without a decision: make it one. */
+static void supervise_judge(int status)
+{
+	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+
+	switch (sig) {
+	case 0:
+		/* Start-up failed, or somebody called exit(); the former was said. */
+		machine_stop(MACHINE_ERROR, 0, WEXITSTATUS(status) == STATUS_ERROR ? NULL :
+			     "the kernel world ended by itself");
+		return;
+	case SIGSEGV: case SIGBUS: case SIGILL: case SIGFPE: case SIGABRT: case SIGTRAP: case SIGSYS:
+		log_error("ring3 itself failed (signal %d, %s); this is a bug of ring3's", sig,
+			  strsignal(sig));
+		machine_stop(MACHINE_ERROR, 0, NULL);
+		return;
+	default:
+		log_error("the kernel world was killed (signal %d, %s)", sig, strsignal(sig));
+		machine_stop(MACHINE_WORLD_DIED, 0, NULL);
+	}
+}
+
+/* The closing message and the exit status. */
+static int supervise_conclude(void)
+{
+	const char *reason = machine.stop_reason, *sep = reason ? ": " : "";
+
+	if (!reason)
+		reason = "";
+	switch (machine.stop) {
+	case MACHINE_POWER_OFF:
+		log_info("the guest powered off");
+		return STATUS_POWER_OFF;
+	case MACHINE_REBOOT:
+		log_info("the guest asked for a reset%s%s", sep, reason);
+		return STATUS_REBOOT;
+	case MACHINE_PANIC:
+		log_error("the guest panicked%s%s", sep, reason);
+		return STATUS_PANIC;
+	case MACHINE_TRIPLE_FAULT:
+		log_error("the guest's CPU shut down by a triple fault%s%s", sep, reason);
+		return STATUS_TRIPLE_FAULT;
+	case MACHINE_DEBUG_EXIT:
+		log_info("the guest ended by the debug-exit port, status %d",
+			 machine.stop_code & 0xff);
+		return machine.stop_code & 0xff;
+	case MACHINE_TIMEOUT:
+		log_error("the machine was ended by --timeout");
+		return STATUS_TIMEOUT;
+	case MACHINE_HUNG:
+		log_error("the guest hangs%s%s", sep, reason);
+		return STATUS_HUNG;
+	case MACHINE_QUIT:
+		log_info("the machine was ended%s%s", sep, reason);
+		return STATUS_QUIT;
+	case MACHINE_WORLD_DIED:
+		log_error("a process of the machine died%s%s", sep, reason);
+		return STATUS_WORLD_DIED;
+	case MACHINE_RUNNING:
+	case MACHINE_ERROR:
+		break;
+	}
+	if (*reason)
+		log_error("%s", reason);
+	return STATUS_ERROR;
+}
+
+/* One life of the machine, from power-on until machine.stop is set. */
+static int supervise_once(const struct machine_config *config, uint64_t deadline,
+			  const sigset_t *signals, const sigset_t *inherited)
+{
+	pid_t child, parent = getpid();
+
+	machine = (struct machine){ .config = *config };
+	child = fork();
+	if (child < 0) {
+		log_error("cannot start a process: %s", strerror(errno));
+		return -1;
+	}
+	if (child == 0)
+		supervise_child(config, parent, inherited);
+	supervise_judge(supervise_wait(child, signals, deadline));
+	return 0;
+}
+
+int supervise(const struct machine_config *config)
+{
+	uint64_t deadline = config->timeout ?
+			    supervise_now() + config->timeout * 1000000000ull : FOREVER;
+	sigset_t signals, inherited;
+	int r;
+
+	r = supervise_share();
+	if (r) {
+		log_error("cannot share memory: %s", strerror(-r));
+		return STATUS_ERROR;
+	}
+	/* A terminal that is not ours, a reader that is gone: errors, not signals. */
+	signal(SIGTTIN, SIG_IGN);
+	signal(SIGTTOU, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&signals);
+	for (const int *s = (const int[]){ SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT, 0 }; *s; s++)
+		sigaddset(&signals, *s);
+	sigprocmask(SIG_BLOCK, &signals, &inherited);
+
+	r = console_open(config->serial);
+	if (r)
+		return STATUS_ERROR;
+	do {
+		r = supervise_once(config, deadline, &signals, &inherited);
+	} while (!r && machine.stop == MACHINE_REBOOT && !config->no_reboot);
+	console_close();
+	return r ? STATUS_ERROR : supervise_conclude();
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Joins the console (hostio/) and the first UART, neither of which knows the
+ * other, and gives the console's keys their meaning.
+ */
+#include "device/serial.h"
+
+#include "debug/stats.h"
+#include "hostio/console.h"
+#include "machine/machine.h"
+
+#define COM1	0
+
+static void serial_write(void *context, const uint8_t *bytes, size_t n)
+{
+	(void)context;
+	console_write(bytes, n);
+}
+
+static void serial_drained(void *context)
+{
+	(void)context;
+	console_room();
+}
+
+static size_t serial_room(void)
+{
+	return uart_room(COM1);
+}
+
+static void serial_input(const uint8_t *bytes, size_t n)
+{
+	uart_receive(COM1, bytes, n);
+}
+
+static void serial_break(void)
+{
+	uart_break(COM1);
+}
+
+static void serial_quit(const char *why)
+{
+	machine_stop(MACHINE_QUIT, 0, why);
+}
+
+struct uart_backend *serial_init(void)
+{
+	static struct uart_backend backend = { .write = serial_write, .drained = serial_drained };
+	static const struct console_client client = {
+		.room = serial_room, .input = serial_input, .quit = serial_quit,
+		.send_break = serial_break, .show_stats = stats_print,
+	};
+
+	console_attach(&client);
+	return &backend;
+}

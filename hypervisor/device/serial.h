@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The first serial port's other end: the console.
+ */
+#ifndef RING3_DEVICE_SERIAL_H
+#define RING3_DEVICE_SERIAL_H
+
+#include "device/uart16550.h"
+
+/* Attach to the console and give the port's back-end, for platform_init(). */
+struct uart_backend *serial_init(void);
+
+#endif
