@@ -13,5 +13,7 @@
  * 0 or -errno.
  */
 int platform_init(struct uart_backend *com1);
+/* Hand out buffered console output: before the CPU waits (HLT) and before the end. */
+void platform_flush(void);
 
 #endif

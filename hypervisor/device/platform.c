@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The PC: which devices there are, where, and in which order they are made
+ * (interrupt controllers first: devices may set their lines when created).
+ */
+#include "device/platform.h"
+
+#include "device/acpi_pm.h"
+#include "device/guestport.h"
+#include "device/i8042.h"
+#include "device/ioapic.h"
+#include "device/lapic.h"
+#include "device/pic.h"
+#include "device/pit.h"
+#include "device/rtc.h"
+#include "memory/ram.h"
+
+#define COM1_PORT	0x3f8
+#define COM1_GSI	4
+
+static int interrupts_init(void)
+{
+	int error = lapic_init();
+
+	if (!error)
+		error = ioapic_init();
+	if (!error)
+		error = pic_init();
+	return error;
+}
+
+static int legacy_init(void)
+{
+	int error = pit_init();
+
+	if (!error)
+		error = rtc_init(ram_low_size(), ram_high_size());
+	if (!error)
+		error = i8042_init();
+	if (!error)
+		error = port92_init();
+	if (!error)
+		error = acpi_pm_init();
+	return error;
+}
+
+int platform_init(struct uart_backend *com1)
+{
+	int error = interrupts_init();
+
+	if (!error)
+		error = legacy_init();
+	if (!error)
+		error = uart_init(0, COM1_PORT, COM1_GSI, com1);
+	if (!error)
+		error = debugcon_init(com1);
+	if (!error)
+		error = debugexit_init();
+	if (!error)
+		error = pvpanic_init();
+	return error;
+}
+
+void platform_flush(void)
+{
+	debugcon_flush();
+	uart_flush();
+}
