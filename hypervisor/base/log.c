@@ -2,8 +2,8 @@
 /*
  * Lines to standard error, and the end of the process on a bug of ours.
  *
- * One write(2) per line, so that lines of several processes do not mix.  "\r\n"
- * because standard error usually is the terminal that the console made raw.
+ * One write(2) per line, so that lines of several processes do not mix.  "\n"
+ * is enough on the terminal too: the console keeps its output processing on.
  */
 #include "base/log.h"
 
@@ -45,7 +45,7 @@ void log_at(enum log_level level, const char *fmt, ...)
 		[LOG_INFO] = "ring3: ", [LOG_DEBUG] = "ring3: debug: ",
 	};
 	char line[LINE_MAX_LEN];
-	size_t room = sizeof(line) - 2, used;
+	size_t room = sizeof(line) - 1, used;
 	va_list ap;
 	int len;
 
@@ -58,7 +58,6 @@ void log_at(enum log_level level, const char *fmt, ...)
 	used += min_u64((uint64_t)len, room - used - 1);
 	while (used && line[used - 1] == '\n')
 		used--;
-	line[used++] = '\r';
 	line[used++] = '\n';
 	line_write(line, used);
 }

@@ -99,6 +99,8 @@ static void supervise_judge(int status)
 {
 	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 
+	if (machine.stop != MACHINE_RUNNING)
+		return;
 	switch (sig) {
 	case 0:
 		/* Start-up failed, or somebody called exit(); the former was said. */
@@ -150,7 +152,8 @@ static int supervise_conclude(void)
 		log_info("the machine was ended%s%s", sep, reason);
 		return STATUS_QUIT;
 	case MACHINE_WORLD_DIED:
-		log_error("a process of the machine died%s%s", sep, reason);
+		if (*reason)
+			log_error("a process of the machine died: %s", reason);
 		return STATUS_WORLD_DIED;
 	case MACHINE_RUNNING:
 	case MACHINE_ERROR:
