@@ -5,7 +5,8 @@
  * translator's call-outs alike.
  *
  * Functions that can fault return false with vcpu->exception set and nothing
- * changed.
+ * changed.  The privilege level (CPL 0) was checked by the caller; values come
+ * as wide as the operand was (zero-extended from 32 bits outside 64-bit mode).
  */
 #ifndef RING3_EMULATE_SYSTEM_H
 #define RING3_EMULATE_SYSTEM_H
@@ -21,6 +22,9 @@ bool system_read_dr(struct vcpu *vcpu, unsigned nr, uint64_t *value);
 bool system_write_dr(struct vcpu *vcpu, unsigned nr, uint64_t value);
 bool system_read_msr(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
 bool system_write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value);
+/* As WRMSR does it: LMA is not the writer's business. */
+bool system_write_efer(struct vcpu *vcpu, uint64_t value);
+/* XSETBV; #UD without CR4.OSXSAVE. */
 bool system_set_xcr0(struct vcpu *vcpu, uint32_t index, uint64_t value);
 void system_cpuid(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 bool system_invlpg(struct vcpu *vcpu, gva_t addr);

@@ -208,6 +208,11 @@ _Static_assert(sizeof(struct vcpu) <= LAYOUT_VCPU_SIZE, "vcpu outgrew its area")
 
 /* Architectural reset (SDM vol. 3, table 9-1): real mode at ffff:0000. */
 void vcpu_reset(struct vcpu *vcpu);
+/*
+ * Called whenever fast.gs_base[] changed by other ways than generated code.  The
+ * default does nothing; translate/ overrides it to keep fast.gs_host[] right.
+ */
+void vcpu_gs_changed(struct vcpu *vcpu);
 
 static inline bool vcpu_long_mode(const struct vcpu *v)
 {
