@@ -14,12 +14,11 @@
 /* One write(2) per line, as base/log.c does, but without its prefix: these are tables. */
 static void stderr_line(struct report *report, const char *text)
 {
-	char line[REPORT_LINE_MAX + 2];
+	char line[REPORT_LINE_MAX + 1];
 	size_t length = min_u64(strlen(text), REPORT_LINE_MAX);
 
 	(void)report;
 	memcpy(line, text, length);
-	line[length++] = '\r';
 	line[length++] = '\n';
 	hostcall3(SYS_write, STDERR_FILENO, (long)line, (long)length);
 }
