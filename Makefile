@@ -1,17 +1,29 @@
 # SPDX-License-Identifier: MIT
 # ring3: a hypervisor that lives entirely in ring 3.  `make help` lists what can be made.
+#
+#   BUILD=DIR  where everything goes (build)     V=1  show commands
+#   CC=...     gcc or clang                      SANITIZE=address,undefined
 
-CC		?= gcc
 BUILD		?= build
+ifeq ($(origin CC),default)
+CC		:= gcc
+endif
+PREFIX		?= /usr/local
+Q		:= $(if $(V),,@)
+say		= $(if $(V),,@echo "  $(1)	$(2)")
 WARNINGS	:= -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wstrict-prototypes \
 		   -Wmissing-prototypes
+ifneq ($(findstring clang,$(CC)),)
+WARNINGS	+= -Wconditional-uninitialized
+endif
+SANITIZE_FLAGS	:= $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all)
 CFLAGS		?= -O2 -g
 CPPFLAGS	:= -D_GNU_SOURCE -DZYDIS_STATIC_BUILD -DZYCORE_STATIC_BUILD \
 		   -Ihypervisor -I. -Iabi -I$(BUILD)/gen -I$(BUILD)/source/zydis/include
 # The guest owns the SIMD registers while the engine runs (docs/architecture.md).
 ENGINE_CFLAGS	:= -std=gnu11 $(WARNINGS) -mgeneral-regs-only -mfsgsbase -mno-red-zone -fno-stack-protector \
 		   -fno-pie -fcf-protection=none -fno-strict-aliasing -fno-common -fno-omit-frame-pointer \
-		   -ffunction-sections
+		   -ffunction-sections $(SANITIZE_FLAGS)
 LDFLAGS_RING3	:= -static -no-pie -Wl,-Ttext-segment=0x10000000 -Wl,-z,noexecstack
 
 ZYDIS_VERSION	:= 4.0.0-1
@@ -26,46 +38,108 @@ ASSEMBLY	:= $(wildcard hypervisor/*/*.S)
 OBJECTS		:= $(SOURCES:%.c=$(BUILD)/obj/%.o) $(ASSEMBLY:%.S=$(BUILD)/obj/%.o)
 LIB		:= $(BUILD)/libring3.a
 
-.PHONY: all clean
+.PHONY: all help run install man bench check unit fuzz clean
 all: $(BUILD)/ring3
 
+help:
+	@echo 'make            build $(BUILD)/ring3, one static executable'
+	@echo 'make run        install what is needed, build, boot a stock Debian kernel to a shell'
+	@echo '                (MEMORY=512M KERNEL=cloud|generic|rt|6.12-cloud|6.12-generic|6.12-rt)'
+	@echo 'make check      everything that proves it; SUITES="unit guest ..." for a part'
+	@echo 'make bench      one table: native, ring3, QEMU TCG'
+	@echo 'make unit       the unit tests alone'
+	@echo 'make fuzz       each fuzzer for FUZZ_SECONDS=10'
+	@echo 'make man        show the manual page'
+	@echo 'make install    to $$(DESTDIR)$$(PREFIX), /usr/local'
+	@echo 'make clean      remove what was built, keep what was fetched'
+
 $(BUILD)/ring3: $(BUILD)/obj/hypervisor/cli/main.o $(LIB)
-	$(CC) $(LDFLAGS_RING3) -o $@ $^
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS_RING3) -o $@ $^
 
 $(LIB): $(OBJECTS) $(ZYDIS_OBJECTS)
-	rm -f $@
-	ar rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)rm -f $@
+	$(Q)ar rcs $@ $^
 
 $(ZYDIS_DIR)/src/%.c: $(ZYDIS_DIR)/.fetched ;
 $(ZYDIS_DIR)/.fetched:
-	.ci/fetch-source zydis $(ZYDIS_VERSION) $(BUILD)/source
-	touch $@
+	$(call say,FETCH,zydis $(ZYDIS_VERSION))
+	$(Q).ci/fetch-source zydis $(ZYDIS_VERSION) $(BUILD)/source
+	$(Q)touch $@
 
 $(BUILD)/zydis/%.o: $(ZYDIS_DIR)/src/%.c
 	@mkdir -p $(@D)
-	$(CC) -O2 -mgeneral-regs-only -fno-stack-protector -fno-pie -ffunction-sections \
+	$(call say,CC,$<)
+	$(Q)$(CC) -O2 -mgeneral-regs-only -fno-stack-protector -fno-pie -ffunction-sections \
 		-fcf-protection=none $(CPPFLAGS) -I$(ZYDIS_DIR)/src -c -o $@ $<
 
 $(BUILD)/obj/%.o: %.c | $(ZYDIS_DIR)/.fetched
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(ENGINE_CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) $(ENGINE_CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/%.o: %.S
 	@mkdir -p $(@D)
-	$(CC) -g $(CPPFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,AS,$<)
+	$(Q)$(CC) -g $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
 # Unit tests: tests/unit/test_*.c, each a program on libcheck and libring3.a.
 UNIT_TESTS	:= $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 $(BUILD)/unit/%: tests/unit/%.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) -g -O1 -std=gnu11 -Wall -Wextra -no-pie -fno-pie $(CPPFLAGS) -MMD -MP -o $@ $< $(LIB) \
-		$$(pkg-config --libs check)
+	$(call say,CC,$<)
+	$(Q)$(CC) -g -O1 -std=gnu11 -Wall -Wextra -no-pie -fno-pie $(SANITIZE_FLAGS) $(CPPFLAGS) -Itests/unit \
+		-MMD -MP -o $@ $< $(LIB) $$(pkg-config --libs check)
 
-.PHONY: unit
 unit: $(UNIT_TESTS)
-	set -e; for t in $(UNIT_TESTS); do $$t; done
+	$(Q)tests/unit/run $(BUILD)/unit
+
+# Fuzzers: tests/fuzz/fuzz_*.c with libFuzzer, tests/fuzz/heap_ram.c in place of memory/ram.c so
+# that the address sanitizer sees guest RAM.  Built by a make of their own: see tests/fuzz/run.
+FUZZERS		:= $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SECONDS	?= 10
+$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/heap_ram.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) -g -O1 -std=gnu11 -Wall -Wextra -no-pie -fno-pie -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=undefined $(CPPFLAGS) -MMD -MP -o $@ $< tests/fuzz/heap_ram.c $(LIB)
+
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
+
+fuzz:
+	$(Q)tests/fuzz/run $(FUZZ_SECONDS)
+
+# Boot a stock kernel in this terminal, from nothing.
+KERNEL		?= cloud
+MEMORY		?= 512M
+APPEND		?= console=ttyS0 quiet panic=-1
+run:
+	$(Q).ci/install-packages run
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)kernel=$$(tests/boot/fetch-kernel $(KERNEL)) && \
+		tests/boot/make-initramfs $(BUILD)/initramfs.cpio && \
+		exec $(BUILD)/ring3 run --kernel "$$kernel" --initrd $(BUILD)/initramfs.cpio \
+			--append "$(APPEND)" --memory $(MEMORY) --no-reboot
+
+check:
+	$(Q).ci/install-packages check
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/run $(SUITES)
+
+bench: all
+	$(Q).ci/install-packages check
+	$(Q)tests/bench/run
+
+man:
+	man -l docs/ring3.1
+
+install: all
+	install -D -m 755 $(BUILD)/ring3 $(DESTDIR)$(PREFIX)/bin/ring3
+	install -D -m 644 docs/ring3.1 $(DESTDIR)$(PREFIX)/share/man/man1/ring3.1
 
 clean:
-	rm -rf $(BUILD)/obj $(BUILD)/unit $(BUILD)/zydis $(BUILD)/ring3 $(LIB)
+	rm -rf $(BUILD)/obj $(BUILD)/unit $(BUILD)/fuzz $(BUILD)/zydis $(BUILD)/ring3 $(LIB)
 
--include $(shell find $(BUILD)/obj $(BUILD)/unit -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/unit $(BUILD)/fuzz -name '*.d' 2>/dev/null)

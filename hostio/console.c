@@ -41,11 +41,11 @@ static struct {
 } console = { .in = -1, .out = -1, .listener = -1 };
 
 static const char keys_help[] =
-	"\r\nCtrl-a x  end the machine\r\n"
-	"Ctrl-a s  show statistics\r\n"
-	"Ctrl-a b  send a break\r\n"
-	"Ctrl-a h  this text\r\n"
-	"Ctrl-a Ctrl-a  send Ctrl-a\r\n";
+	"\nCtrl-a x  end the machine\n"
+	"Ctrl-a s  show statistics\n"
+	"Ctrl-a b  send a break\n"
+	"Ctrl-a h  this text\n"
+	"Ctrl-a Ctrl-a  send Ctrl-a\n";
 
 static int console_refuse(const char *what, const char *path, int error)
 {
