@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The three Zydis decoders (16, 32 and 64 bit).  Owns nothing else: what an
+ * instruction means is for emulate/ and translate/ to say.  Zydis is built
+ * with -mgeneral-regs-only and without libc, so decoding is allowed inside the
+ * jail and while the guest's SIMD registers are live.
+ *
+ * decode_init() is idempotent; decoding before it initializes by itself.
+ */
+#include "decode/decode.h"
+
+#include <cpuid.h>
+#include <errno.h>
+
+static ZydisDecoder decoders[3];
+static bool initialized;
+
+void decode_init(void)
+{
+	static const struct {
+		ZydisMachineMode machine;
+		ZydisStackWidth stack;
+	} modes[3] = {
+		[DECODE_16] = { ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16 },
+		[DECODE_32] = { ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32 },
+		[DECODE_64] = { ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64 },
+	};
+
+	unsigned a, b = 0, c, d;
+	bool amd;
+
+	if (initialized)
+		return;
+	__cpuid(0, a, b, c, d);
+	amd = b == signature_AMD_ebx || b == 0x6f677948;	/* "Hygo" */
+	for (unsigned i = 0; i < array_size(modes); i++) {
+		ZydisDecoderInit(&decoders[i], modes[i].machine, modes[i].stack);
+		/* Without CET and MPX their encodings are NOPs, as on the CPU shown. */
+		ZydisDecoderEnableMode(&decoders[i], ZYDIS_DECODER_MODE_MPX, ZYAN_FALSE);
+		ZydisDecoderEnableMode(&decoders[i], ZYDIS_DECODER_MODE_CET, ZYAN_FALSE);
+		ZydisDecoderEnableMode(&decoders[i], ZYDIS_DECODER_MODE_CLDEMOTE, ZYAN_FALSE);
+		/* 66-prefixed near branches in 64-bit mode. */
+		ZydisDecoderEnableMode(&decoders[i], ZYDIS_DECODER_MODE_AMD_BRANCHES, amd);
+	}
+	initialized = true;
+}
+
+static int decode_error(ZyanStatus status)
+{
+	return status == ZYDIS_STATUS_NO_MORE_DATA ? -ENODATA : -EINVAL;
+}
+
+int decode_insn(enum decode_mode mode, const uint8_t *bytes, size_t len, struct insn *out)
+{
+	ZydisDecoderContext context;
+	ZyanStatus status;
+
+	if (unlikely(!initialized))
+		decode_init();
+	if (len > INSN_MAX)
+		len = INSN_MAX;
+	status = ZydisDecoderDecodeInstruction(&decoders[mode], &context, bytes, len, &out->zy);
+	if (!ZYAN_SUCCESS(status)) {
+		/* Fifteen bytes and still incomplete: too long, #GP on hardware; the caller
+		 * that has 15 bytes sees -ENODATA and knows. */
+		return decode_error(status);
+	}
+	status = ZydisDecoderDecodeOperands(&decoders[mode], &context, &out->zy, out->ops,
+					    out->zy.operand_count);
+	if (!ZYAN_SUCCESS(status))
+		return decode_error(status);
+	for (unsigned i = 0; i < out->zy.length; i++)
+		out->bytes[i] = bytes[i];
+	return 0;
+}
+
+int decode_insn_brief(enum decode_mode mode, const uint8_t *bytes, size_t len, struct insn *out)
+{
+	ZyanStatus status;
+
+	if (unlikely(!initialized))
+		decode_init();
+	if (len > INSN_MAX)
+		len = INSN_MAX;
+	status = ZydisDecoderDecodeInstruction(&decoders[mode], NULL, bytes, len, &out->zy);
+	if (!ZYAN_SUCCESS(status))
+		return decode_error(status);
+	for (unsigned i = 0; i < out->zy.length; i++)
+		out->bytes[i] = bytes[i];
+	return 0;
+}
