@@ -300,9 +300,6 @@ enum emulate_result op_swapgs(struct vcpu *vcpu, const struct op *op)
 	base = vcpu->fast.gs_base[0];
 	vcpu->fast.gs_base[0] = vcpu->fast.gs_base[1];
 	vcpu->fast.gs_base[1] = base;
-	base = vcpu->fast.gs_host[0];
-	vcpu->fast.gs_host[0] = vcpu->fast.gs_host[1];
-	vcpu->fast.gs_host[1] = base;
 	return op_done(vcpu, op);
 }
 

@@ -3,9 +3,10 @@
  * One instruction: fetch, decode (or find decoded), execute, and what follows
  * every instruction: interrupt shadow, resume flag, single-step trap.
  *
- * The cache of decoded instructions is indexed by guest-physical address and
- * checked against the bytes in memory each time, so that it never needs to be
- * told of a write.  Instructions that cross a page are decoded afresh.
+ * The cache of decoded instructions is indexed by address and checked against
+ * mode and bytes in memory each time: an op depends on nothing else, so that the
+ * cache need not be told of writes or of address spaces.  Instructions that
+ * cross a page are decoded afresh.
  *
  * Breakpoints in DR0-DR3 are the caller's business: code breakpoints are to be
  * tested before emulate_step(), data breakpoints are not implemented.
@@ -18,13 +19,12 @@
 #include "base/log.h"
 #include "emulate/isa.h"
 #include "emulate/op.h"
-#include "memory/ram.h"
 
 #define CACHE_ENTRIES	(1u << 15)
 
 struct cache_entry {
-	uint64_t gpa;		/* with the mode in the top bits; never 0 when used */
 	uint64_t bytes[2], mask[2];
+	uint32_t mode;		/* enum decode_mode + 1; 0: unused */
 	struct op op;
 };
 
@@ -142,7 +142,7 @@ static bool fetch_linear(struct vcpu *vcpu, enum decode_mode mode, gva_t *addr)
 }
 
 static bool cache_fill(struct vcpu *vcpu, struct cache_entry *e, const uint8_t *code,
-		       enum decode_mode mode, uint64_t key, enum emulate_result *result)
+		       enum decode_mode mode, enum emulate_result *result)
 {
 	struct insn insn;
 	uint8_t bytes[16] = { 0 }, mask[16] = { 0 };
@@ -155,7 +155,7 @@ static bool cache_fill(struct vcpu *vcpu, struct cache_entry *e, const uint8_t *
 		*result = error == -ENODATA ? raise_gp(vcpu, 0) : raise_ud(vcpu);
 		return false;
 	}
-	e->gpa = 0;
+	e->mode = 0;
 	isa_init(vcpu);
 	error = op_lower(&e->op, mode, &insn);
 	if (error) {
@@ -168,7 +168,7 @@ static bool cache_fill(struct vcpu *vcpu, struct cache_entry *e, const uint8_t *
 	__builtin_memcpy(e->bytes, bytes, 16);
 	e->bytes[0] &= e->mask[0];
 	e->bytes[1] &= e->mask[1];
-	e->gpa = key;
+	e->mode = mode + 1;
 	return true;
 }
 
@@ -177,35 +177,29 @@ enum emulate_result emulate_step(struct vcpu *vcpu)
 	enum decode_mode mode = vcpu_decode_mode(vcpu);
 	enum emulate_result result;
 	struct cache_entry *e;
-	uint64_t key, code[2];
 	const uint8_t *host;
-	struct walk walk;
-	uint32_t error;
+	uint64_t code[2];
 	gva_t addr;
 
 	if (unlikely(!fetch_linear(vcpu, mode, &addr)))
 		return EMULATE_EXCEPTION;
-	if (unlikely((addr.v & ~PAGE_MASK) > PAGE_SIZE - 16))
+	/* Also kept on the CS limit's safe side: code near it goes the exact way. */
+	if (unlikely((addr.v & ~PAGE_MASK) > PAGE_SIZE - 16 ||
+		     (mode != DECODE_64 && vcpu->rip + 15 > vcpu->seg[SEG_CS].limit)))
 		return step_uncached(vcpu, addr, mode);
-	error = walk_translate(vcpu, addr, mem_access(vcpu) | WALK_EXEC, &walk);
-	if (unlikely(error)) {
-		vcpu_raise_pf(vcpu, addr, error & WALK_ERROR_MASK);
-		return EMULATE_EXCEPTION;
+	host = access_pointer(vcpu, addr, mem_access(vcpu) | WALK_EXEC);
+	if (unlikely(!host)) {
+		if (vcpu->exception.valid)
+			return EMULATE_EXCEPTION;
+		return step_uncached(vcpu, addr, mode);
 	}
-	host = ram_pointer(walk.gpa, 16);
-	if (unlikely(!host))
-		return step_uncached(vcpu, addr, mode);
 	if (unlikely(!cache))
 		cache = arena_alloc(CACHE_ENTRIES * sizeof(*cache), 64);
-	/* Kept on the CS limit's safe side: code near it goes the exact way. */
-	if (mode != DECODE_64 && unlikely(vcpu->rip + 15 > vcpu->seg[SEG_CS].limit))
-		return step_uncached(vcpu, addr, mode);
-	key = walk.gpa.v | (uint64_t)(mode + 1) << 56;
-	e = &cache[(walk.gpa.v ^ walk.gpa.v >> 15) & (CACHE_ENTRIES - 1)];
+	e = &cache[(addr.v ^ addr.v >> 15) & (CACHE_ENTRIES - 1)];
 	__builtin_memcpy(code, host, 16);
-	if (unlikely(e->gpa != key || ((code[0] ^ e->bytes[0]) & e->mask[0]) |
-				       ((code[1] ^ e->bytes[1]) & e->mask[1]))) {
-		if (!cache_fill(vcpu, e, (const uint8_t *)code, mode, key, &result))
+	if (unlikely(e->mode != mode + 1u || ((code[0] ^ e->bytes[0]) & e->mask[0]) |
+						     ((code[1] ^ e->bytes[1]) & e->mask[1]))) {
+		if (!cache_fill(vcpu, e, (const uint8_t *)code, mode, &result))
 			return result;
 	}
 	return op_execute(vcpu, &e->op);

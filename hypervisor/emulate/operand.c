@@ -7,7 +7,6 @@
  * Called by the handlers of emulate/.  Knows nothing of instructions.
  */
 #include "emulate/op.h"
-#include "memory/ram.h"
 
 uint64_t segment_base(const struct vcpu *vcpu, unsigned seg)
 {
@@ -140,20 +139,8 @@ bool mem_probe_write(struct vcpu *vcpu, gva_t addr, unsigned len)
 
 bool mem_span(struct vcpu *vcpu, gva_t addr, bool write, void **host)
 {
-	uint64_t len = PAGE_SIZE - (addr.v & ~PAGE_MASK);
-	struct walk walk;
-	uint32_t error;
-
-	error = walk_translate(vcpu, addr, mem_access(vcpu) | (write ? WALK_WRITE : WALK_READ), &walk);
-	if (unlikely(error)) {
-		vcpu_raise_pf(vcpu, addr, error & WALK_ERROR_MASK);
-		return false;
-	}
-	if (write)
-		*host = ram_writable(walk.gpa, len);
-	else
-		*host = (void *)(uintptr_t)ram_pointer(walk.gpa, len);
-	return true;
+	*host = access_pointer(vcpu, addr, mem_access(vcpu) | (write ? WALK_WRITE : WALK_READ));
+	return *host || !vcpu->exception.valid;
 }
 
 bool op_get(struct vcpu *vcpu, const struct op *op, unsigned i, uint64_t *value)

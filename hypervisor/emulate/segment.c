@@ -71,10 +71,8 @@ void descriptor_unpack(const struct descriptor *d, uint16_t selector, struct vcp
 
 void segment_set_base(struct vcpu *vcpu, enum vcpu_seg seg, uint64_t base)
 {
-	if (seg == SEG_GS) {
+	if (seg == SEG_GS)	/* fast.gs_host follows when translated code is next entered */
 		vcpu->fast.gs_base[0] = base;
-		vcpu->fast.gs_host[0] = base + vcpu->fast.delta;
-	}
 	vcpu->seg[seg].base = base;
 }
 

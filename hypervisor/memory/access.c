@@ -326,6 +326,17 @@ void *access_atomic(struct vcpu *vcpu, gva_t addr, unsigned len, unsigned access
 	return place.host;
 }
 
+void *access_pointer(struct vcpu *vcpu, gva_t addr, unsigned access)
+{
+	enum tlb_kind kind = access & WALK_EXEC ? TLB_FETCH : access & WALK_WRITE ? TLB_WRITE : TLB_READ;
+	struct place place;
+
+	vcpu->exception.valid = false;
+	if (!place_find(vcpu, wrap(vcpu, addr.v), 1, access, kind, &place))
+		return NULL;
+	return place.host;
+}
+
 /* Present for anybody?  SMAP hides user pages from the supervisor's probe, so ask as both. */
 static bool debug_translate(struct vcpu *vcpu, uint64_t addr, struct walk *walk)
 {

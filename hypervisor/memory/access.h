@@ -26,6 +26,11 @@ unsigned access_fetch(struct vcpu *vcpu, gva_t addr, uint8_t *buf, unsigned len)
  * operand is MMIO or crosses a page (caller then does it non-atomically). */
 void *access_atomic(struct vcpu *vcpu, gva_t addr, unsigned len, unsigned access);
 /*
+ * Host view of RAM from addr to the end of its page, by the rights in `access` (WALK_WRITE and
+ * WALK_EXEC select the kind).  NULL: exception set, or not RAM (exception.valid is false then).
+ */
+void *access_pointer(struct vcpu *vcpu, gva_t addr, unsigned access);
+/*
  * Forget every translation that the functions above remember.  Called by
  * emulate/system.c for what it does itself, and by whoever changes paging state
  * or honours a flush by other ways.  Costs one increment.
