@@ -17,23 +17,43 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/hostcall.h"
 #include "base/log.h"
 #include "debug/gdbcommand.h"
 #include "machine/machine.h"
+#include "machine/timer.h"
 
 #define SEND_PATIENCE_MS	5000
 #define WAIT_SLICE_MS		200	/* how soon machine.stop is noticed */
+#define POLL_PERIOD_NS		50000000	/* how soon ^C or a new client is */
 
 static struct {
 	int listener, client;		/* -1: none */
 	bool running;			/* it waits for a stop reply */
 	bool stepping;
+	bool poll_due;			/* the poll timer expired */
+	struct timer poll_timer;
 	size_t input_at, input_length;
 	uint8_t input[1024];
 } session = { .listener = -1, .client = -1 };
 
 void (*gdb_fpu_fetch)(struct vcpu *vcpu);
+
+/* A timer, because the jail leaves no way to ask for SIGIO on an accepted socket. */
+static void poll_expired(void *device)
+{
+	(void)device;
+	session.poll_due = true;
+	timer_arm(&session.poll_timer, clock_ns() + POLL_PERIOD_NS);
+}
+
+static void poll_start(void)
+{
+	if (!session.poll_timer.expired)
+		timer_init(&session.poll_timer, poll_expired, NULL);
+	poll_expired(NULL);
+}
 
 int gdb_init(unsigned port)
 {
@@ -60,6 +80,7 @@ int gdb_init(unsigned port)
 		return -error;
 	}
 	session.listener = fd;
+	poll_start();
 	return 0;
 }
 
@@ -78,11 +99,6 @@ bool gdb_watching(void)
 	return watchpoints_any();
 }
 
-int gdb_poll_fd(void)
-{
-	return session.client >= 0 ? session.client : session.listener;
-}
-
 static bool descriptor_ready(int fd, short events, int timeout_ms)
 {
 	struct pollfd poll = { .fd = fd, .events = events };
@@ -93,7 +109,13 @@ static bool descriptor_ready(int fd, short events, int timeout_ms)
 
 bool gdb_poll(void)
 {
-	return gdb_poll_fd() >= 0 && descriptor_ready(gdb_poll_fd(), POLLIN, 0);
+	int fd;
+
+	if (likely(!session.poll_due))
+		return false;
+	session.poll_due = false;
+	fd = session.client >= 0 ? session.client : session.listener;
+	return fd >= 0 && descriptor_ready(fd, POLLIN, 0);
 }
 
 static void client_start(int fd)
@@ -108,6 +130,7 @@ static void client_start(int fd)
 void gdb_attach(int fd)
 {
 	client_start(fd);
+	poll_start();
 }
 
 static void client_drop(void)

@@ -10,7 +10,6 @@
  *	start-up, before the jail:	gdb_init(config.gdb_port)
  *	before the first instruction:	if (config.gdb_wait) gdb_stop(vcpu, GDB_STOP_START)
  *	whenever the loop gets control:	if (gdb_poll()) gdb_stop(vcpu, GDB_STOP_INTERRUPT)
- *	in HLT:				wait for gdb_poll_fd() to be readable as well
  *	while gdb_stepping():		take no interrupts, interpret one instruction, then
  *					gdb_stopped_after(vcpu) says whether to gdb_stop()
  *	while gdb_watching():		interpret everything, asking gdb_stopped_after() each time
@@ -57,10 +56,9 @@ void gdb_attach(int fd);
 bool gdb_active(void);		/* a client is attached */
 bool gdb_stepping(void);
 bool gdb_watching(void);	/* some watchpoint is set */
-/* Is there something for gdb_stop(GDB_STOP_INTERRUPT)?  One ppoll when --gdb was given. */
+/* Is there something for gdb_stop(GDB_STOP_INTERRUPT)?  Cheap: it looks 20 times a second, by a
+ * timer of machine/timer.h, which also brings a running or halted guest back to the loop. */
 bool gdb_poll(void);
-/* The descriptor that gdb_poll() looks at, or -1. */
-int gdb_poll_fd(void);
 
 /* After one interpreted instruction: why to stop now, or GDB_STOP_NONE. */
 enum gdb_stop_reason gdb_stopped_after(struct vcpu *vcpu);

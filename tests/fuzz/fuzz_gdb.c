@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "debug/gdb.h"
 #include "debug/gdbproto.h"
 #include "memory/ram.h"
@@ -60,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	pthread_t thread;
 	int pair[2];
 
-	if (!ready && ram_init(2 * MIB))
+	if (!ready && (clock_init() || ram_init(2 * MIB)))
 		abort();
 	ready = true;
 	if (!size || size > INPUT_MAX)

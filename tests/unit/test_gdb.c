@@ -14,10 +14,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "debug/gdb.h"
 #include "debug/gdbproto.h"
 #include "debug/gdbregs.h"
 #include "machine/machine.h"
+#include "machine/timer.h"
 #include "memory/ram.h"
 
 static struct vcpu vcpu;
@@ -35,6 +37,7 @@ static void session_setup(void)
 {
 	int pair[2];
 
+	ck_assert_int_eq(clock_init(), 0);
 	ck_assert_int_eq(ram_init(2 * MIB), 0);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	client = pair[0];
@@ -394,21 +397,28 @@ START_TEST(stepping_and_continuing)
 }
 END_TEST
 
+/* gdb_poll() once its timer has expired. */
+static bool poll_later(void)
+{
+	timers_run(clock_ns() + 60000000);
+	return gdb_poll();
+}
+
 START_TEST(interrupt_while_running)
 {
 	client_packet("c");
 	serve(GDB_STOP_START);
-	ck_assert(!gdb_poll());
+	ck_assert(!poll_later());
 	client_raw("+", 1);
-	ck_assert(gdb_poll());
+	ck_assert(poll_later());
 	ck_assert_int_eq(serve(GDB_STOP_INTERRUPT), GDB_CONTINUE);	/* an ACK stops nothing */
 	ck_assert_str_eq(answer, "");
 	client_raw("\x03", 1);
 	client_packet("c");
-	ck_assert(gdb_poll());
+	ck_assert(poll_later());
 	ck_assert_int_eq(serve(GDB_STOP_INTERRUPT), GDB_CONTINUE);
 	ck_assert_ptr_ne(strstr(answer, "$T02thread:1;#"), NULL);
-	ck_assert(!gdb_poll());
+	ck_assert(!poll_later());
 }
 END_TEST
 
@@ -416,7 +426,7 @@ START_TEST(client_hangs_up)
 {
 	ck_assert_str_eq(ask("Z0,1000,1"), "OK");
 	close(client);
-	ck_assert(gdb_poll());
+	ck_assert(poll_later());
 	ck_assert_int_eq(gdb_stop(&vcpu, GDB_STOP_INTERRUPT), GDB_DETACH);
 	ck_assert(!gdb_active());
 	ck_assert(!gdb_breakpoint_at(GVA(0x1000)));
