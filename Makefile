@@ -48,7 +48,7 @@ help:
 	@echo 'make check      everything that proves it; SUITES="unit guest ..." for a part'
 	@echo 'make bench      one table: native, ring3, QEMU TCG'
 	@echo 'make unit       the unit tests alone'
-	@echo 'make fuzz       each fuzzer for FUZZ_SECONDS=10'
+	@echo 'make fuzz       each fuzzer for FUZZ_SECONDS=15'
 	@echo 'make man        show the manual page'
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX), /usr/local'
 	@echo 'make clean      remove what was built, keep what was fetched'
@@ -95,15 +95,23 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIB)
 unit: $(UNIT_TESTS)
 	$(Q)tests/unit/run $(BUILD)/unit
 
-# Fuzzers: tests/fuzz/fuzz_*.c with libFuzzer, tests/fuzz/heap_ram.c in place of memory/ram.c so
-# that the address sanitizer sees guest RAM.  Built by a make of their own: see tests/fuzz/run.
+# Fuzzers: tests/fuzz/fuzz_*.c with libFuzzer, built by a make of its own that instruments the
+# library too (tests/fuzz/run).  Those of the loaders take memory/ram.c's place with heap_ram.c, and
+# the address sanitizer, whose shadow lies where guest RAM is otherwise.
 FUZZERS		:= $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_SECONDS	?= 10
-$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/heap_ram.c $(LIB)
+FUZZ_SECONDS	?= 15
+FUZZ_FLAGS	:= -g -O1 -std=gnu11 -Wall -Wextra -no-pie -fno-pie -Itests
+$(BUILD)/fuzz/fuzz_boot: tests/fuzz/fuzz_boot.c tests/fuzz/heap_ram.c $(wildcard hypervisor/boot/*.c) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) -g -O1 -std=gnu11 -Wall -Wextra -no-pie -fno-pie -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=undefined $(CPPFLAGS) -MMD -MP -o $@ $< tests/fuzz/heap_ram.c $(LIB)
+	$(Q)$(CC) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+		$(CPPFLAGS) -o $@ $(filter %.c,$^) $(LIB)
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(FUZZ_FLAGS) -fsanitize=fuzzer,undefined -fno-sanitize-recover=undefined \
+		$(CPPFLAGS) -MMD -MP -o $@ $< $(LIB)
 
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)

@@ -118,6 +118,11 @@ static int bzimage_place_initrd(const struct bzimage *bz, const struct image *in
 		if (*at >= kernel_end)
 			return 0;
 	}
+	if (top < ram_low_size()) {
+		log_error("the initrd \"%s\" (%lu MiB) is too large for the kernel, which takes it below 0x%lx only",
+			  initrd->path, align_up(initrd->size, MIB) / MIB, top);
+		return -ENOMEM;
+	}
 	need_mib = align_up(kernel_end + initrd->size + PAGE_SIZE, MIB) / MIB;
 	if (initrd->size >= ram_low_size())
 		log_error("the initrd \"%s\" (%lu MiB) is larger than the guest's memory; give --memory %luM or more",
