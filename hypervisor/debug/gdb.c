@@ -107,15 +107,17 @@ static bool descriptor_ready(int fd, short events, int timeout_ms)
 	return hostcall6(SYS_ppoll, (long)&poll, 1, (long)&wait, 0, 0, 0) > 0;
 }
 
+int gdb_poll_fd(void)
+{
+	return session.client >= 0 ? session.client : session.listener;
+}
+
 bool gdb_poll(void)
 {
-	int fd;
-
 	if (likely(!session.poll_due))
 		return false;
 	session.poll_due = false;
-	fd = session.client >= 0 ? session.client : session.listener;
-	return fd >= 0 && descriptor_ready(fd, POLLIN, 0);
+	return gdb_poll_fd() >= 0 && descriptor_ready(gdb_poll_fd(), POLLIN, 0);
 }
 
 static void client_start(int fd)

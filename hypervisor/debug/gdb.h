@@ -59,6 +59,8 @@ bool gdb_watching(void);	/* some watchpoint is set */
 /* Is there something for gdb_stop(GDB_STOP_INTERRUPT)?  Cheap: it looks 20 times a second, by a
  * timer of machine/timer.h, which also brings a running or halted guest back to the loop. */
 bool gdb_poll(void);
+/* The descriptor that it looks at, for waiting in HLT, or -1. */
+int gdb_poll_fd(void);
 
 /* After one interpreted instruction: why to stop now, or GDB_STOP_NONE. */
 enum gdb_stop_reason gdb_stopped_after(struct vcpu *vcpu);
