@@ -118,17 +118,13 @@ uint64_t timers_next(void)
 
 void timers_run(uint64_t now_ns)
 {
-	uint64_t before = timers_next();
-
-	if (before > now_ns)
-		return;
 	while (count && heap[0]->deadline <= now_ns) {
 		struct timer *t = heap[0];
 
 		heap_remove(t);
 		t->expired(t->device);
 	}
-	/* The host timer has fired for `before`: it needs a deadline even if equal. */
+	/* Whatever the host timer was set for may have fired: it needs a deadline again. */
 	if (timers_changed)
 		timers_changed(timers_next());
 }

@@ -25,7 +25,8 @@ void timer_cancel(struct timer *t);
 uint64_t timers_next(void);		/* earliest deadline or TIMER_NEVER */
 void timers_run(uint64_t now_ns);	/* call what is due, in order */
 
-/* Called by timer_arm/cancel when timers_next() changed; trap/ installs it. */
+/* Called by timer_arm/cancel when timers_next() changed, and at the end of each timers_run();
+ * trap/ installs it. */
 extern void (*timers_changed)(uint64_t next_ns);
 
 #endif
