@@ -5,7 +5,7 @@
  *
  * A table entry is read once, judged as that value, and gets its A or D bit by
  * an atomic or.  A table outside RAM reads as all ones, as an empty bus does,
- * which is a reserved-bit fault.  Permission bits accumulate in `allow` (AND of
+ * which is a reserved-bit fault in all but 32-bit paging.  Permission bits accumulate in `allow` (AND of
  * W and U) and `nx` (OR of NX), so that they are judged once, at the leaf.
  * A and D are set only when the access is permitted.
  */
@@ -101,7 +101,8 @@ static inline uint32_t leaf(struct vcpu *vcpu, uint64_t addr, unsigned access, v
 	out->no_execute = nx;
 	out->dirty = pte & PTE_D;
 	out->global = (pte & PTE_G) && (vcpu->cr4 & CR4_PGE);
-	out->leaf_gpa = (uint64_t)entry - LAYOUT_RAM;
+	/* Legacy 32-bit entries have no reserved bits: there even the empty bus maps a page. */
+	out->leaf_gpa = likely(entry != &empty_bus) ? (uint64_t)entry - LAYOUT_RAM : 0;
 	return 0;
 }
 

@@ -27,7 +27,7 @@ struct walk {
 	bool no_execute;	/* NX in any level */
 	bool dirty;		/* leaf D, after this access */
 	bool global;		/* leaf G and CR4.PGE */
-	uint64_t leaf_gpa;	/* address of the leaf entry, 0 if paging is off */
+	uint64_t leaf_gpa;	/* address of the leaf entry; 0: paging is off, or the entry is not in RAM */
 };
 
 /*
