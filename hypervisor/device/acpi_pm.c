@@ -9,8 +9,8 @@
 
 #include "base/clock.h"
 #include "device/irq.h"
+#include "device/stop.h"
 #include "machine/bus.h"
-#include "machine/machine.h"
 #include "machine/timer.h"
 
 #define STATUS_TIMER		(1u << 0)
@@ -80,7 +80,7 @@ static void control_write(uint16_t value)
 	if (!(value & CONTROL_SLEEP))
 		return;
 	if (CONTROL_SLEEP_TYPE(value) == ACPI_S5_TYPE) {
-		machine_stop(MACHINE_POWER_OFF, 0, "ACPI soft-off");
+		device_stop(MACHINE_POWER_OFF, 0, "ACPI soft-off");
 		return;
 	}
 	/* No other state was offered: as if slept and woken at once. */
@@ -146,7 +146,7 @@ static void reset_write(void *device, uint64_t offset, unsigned size, uint64_t v
 	(void)size;
 	/* Bit 2 rising resets the CPU; bit 1 says how much else. */
 	if ((value & 4) && !(pm.reset & 4))
-		machine_stop(MACHINE_REBOOT, 0, "reset by port 0xcf9");
+		device_stop(MACHINE_REBOOT, 0, "reset by port 0xcf9");
 	pm.reset = value & 0x0e;
 }
 

@@ -9,9 +9,8 @@
  */
 #include "device/i8042.h"
 
+#include "device/stop.h"
 #include "machine/bus.h"
-#include "machine/irq.h"
-#include "machine/machine.h"
 
 #define STATUS_FULL	0x01
 #define STATUS_SYSTEM	0x04
@@ -56,7 +55,7 @@ static void answer(uint8_t data, uint8_t flags)
 
 static void reset(void)
 {
-	machine_stop(MACHINE_REBOOT, 0, "reset by the keyboard controller");
+	device_stop(MACHINE_REBOOT, 0, "reset by the keyboard controller");
 }
 
 static void output_port_write(uint8_t value)

@@ -24,8 +24,8 @@
 #include "base/log.h"
 #include "device/ioapic.h"
 #include "device/irq.h"
+#include "device/stop.h"
 #include "machine/bus.h"
-#include "machine/machine.h"
 #include "machine/timer.h"
 
 #define BASE_BSP		(1u << 8)
@@ -157,7 +157,7 @@ static void deliver(enum lapic_mode mode, uint8_t vector, bool level)
 		irq_nmi();
 		break;
 	case LAPIC_INIT:
-		machine_stop(MACHINE_REBOOT, 0, "INIT sent to the only processor");
+		device_stop(MACHINE_REBOOT, 0, "INIT sent to the only processor");
 		break;
 	case LAPIC_SMI:		/* no SMM */
 	case LAPIC_STARTUP:	/* ignored unless waiting for it */

@@ -5,8 +5,8 @@
  */
 #include "device/i8042.h"
 
+#include "device/stop.h"
 #include "machine/bus.h"
-#include "machine/machine.h"
 
 #define FAST_RESET	0x01
 #define FAST_A20	0x02
@@ -27,7 +27,7 @@ static void port_write(void *device, uint64_t offset, unsigned size, uint64_t va
 	(void)offset;
 	(void)size;
 	if ((value & FAST_RESET) && !(port_a & FAST_RESET))
-		machine_stop(MACHINE_REBOOT, 0, "reset by port 0x92");
+		device_stop(MACHINE_REBOOT, 0, "reset by port 0x92");
 	port_a = (uint8_t)value;
 }
 

@@ -3,8 +3,8 @@
 #include "device/guestport.h"
 
 #include "base/log.h"
+#include "device/stop.h"
 #include "machine/bus.h"
-#include "machine/machine.h"
 
 #define EVENT_PANICKED		0x01
 #define EVENT_CRASH_LOADED	0x02
@@ -23,7 +23,7 @@ static void port_write(void *device, uint64_t offset, unsigned size, uint64_t va
 	(void)offset;
 	(void)size;
 	if (value & EVENT_PANICKED)
-		machine_stop(MACHINE_PANIC, 0, "the guest reported a panic");
+		device_stop(MACHINE_PANIC, 0, "the guest reported a panic");
 	else if (value & EVENT_CRASH_LOADED)
 		log_info("the guest panicked and starts its crash kernel");
 }
