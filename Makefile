@@ -33,7 +33,9 @@ ZYDIS_SOURCES	:= Decoder DecoderData MetaInfo Mnemonic Register Segment SharedDa
 ZYDIS_OBJECTS	:= $(ZYDIS_SOURCES:%=$(BUILD)/zydis/%.o)
 
 MAIN		:= hypervisor/cli/main.c
-SOURCES		:= $(filter-out $(MAIN),$(wildcard hypervisor/*/*.c hostio/*.c))
+# Compiled to text only: build/gen/asm_offsets.h is made of it.
+ASM_OFFSETS	:= hypervisor/machine/asm_offsets.c
+SOURCES		:= $(filter-out $(MAIN) $(ASM_OFFSETS),$(wildcard hypervisor/*/*.c hostio/*.c))
 ASSEMBLY	:= $(wildcard hypervisor/*/*.S)
 OBJECTS		:= $(SOURCES:%.c=$(BUILD)/obj/%.o) $(ASSEMBLY:%.S=$(BUILD)/obj/%.o)
 LIB		:= $(BUILD)/libring3.a
@@ -78,6 +80,14 @@ $(BUILD)/obj/%.o: %.c | $(ZYDIS_DIR)/.fetched
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS) $(ENGINE_CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/gen/asm_offsets.h: $(ASM_OFFSETS) hypervisor/machine/vcpu.h hypervisor/base/layout.h
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(ENGINE_CFLAGS) $(CPPFLAGS) -fno-sanitize=all -S -o - $< | \
+		sed -n 's/^.*->\([A-Z_]*\) \$$*\([0-9-]*\).*$$/#define \1 \2/p' >$@
+
+$(ASSEMBLY:%.S=$(BUILD)/obj/%.o): $(BUILD)/gen/asm_offsets.h
 
 $(BUILD)/obj/%.o: %.S
 	@mkdir -p $(@D)

@@ -9,6 +9,8 @@
 
 #include <sys/syscall.h>
 
+#include "base/types.h"
+
 static inline long hostcall6(long nr, long a, long b, long c, long d, long e, long f)
 {
 	register long r10 __asm__("r10") = d;
@@ -29,6 +31,12 @@ static inline long hostcall3(long nr, long a, long b, long c)
 	__asm__ volatile("syscall" : "=a"(ret) : "0"(nr), "D"(a), "S"(b), "d"(c)
 			 : "rcx", "r11", "memory");
 	return ret;
+}
+
+static inline long hostcall_mmap(uint64_t addr, uint64_t len, int prot, int flags, int fd,
+				 uint64_t offset)
+{
+	return hostcall6(SYS_mmap, (long)addr, (long)len, prot, flags, fd, (long)offset);
 }
 
 static inline long hostcall2(long nr, long a, long b)

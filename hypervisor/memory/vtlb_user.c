@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The virtual TLB's user side: which world shows which guest address space, and
+ * fills there.
+ *
+ * A world stays with its page-table root as long as there are worlds enough.
+ * It is *fresh* while no flush of its PCID has happened since it was last made
+ * to agree with the page tables; otherwise it is revalidated before use.
+ */
+#include "debug/stats.h"
+#include "debug/trace.h"
+#include "memory/ram.h"
+#include "memory/vtlb.h"
+#include "memory/vtlb_space.h"
+#include "patch/patch.h"
+#include "translate/block.h"
+
+#define WORLDS_MAX	64
+
+struct user_space {
+	struct world *world;
+	uint64_t root;		/* CR3 address bits; ~0: unused */
+	unsigned pcid;
+	bool fresh;
+	uint64_t used;		/* for choosing the least recently used */
+};
+
+static struct user_space spaces[WORLDS_MAX];
+static unsigned n_spaces, current = WORLDS_MAX;
+static uint64_t use_clock;
+
+void vtlb_user_init(unsigned worlds)
+{
+	n_spaces = worlds < WORLDS_MAX ? worlds : WORLDS_MAX;
+	for (unsigned i = 0; i < n_spaces; i++)
+		spaces[i] = (struct user_space){ .world = world_get(i), .root = ~0ul };
+}
+
+struct world *space_world(unsigned space)
+{
+	return spaces[space - 1].world;
+}
+
+static unsigned pcid_of(const struct vcpu *vcpu)
+{
+	return vcpu->cr4 & CR4_PCIDE ? (unsigned)(vcpu->cr3 & CR3_PCID_MASK) : 0;
+}
+
+void vtlb_user_cr3(struct vcpu *vcpu, bool flush)
+{
+	current = WORLDS_MAX;
+	if (flush)
+		vtlb_user_flush_pcid(pcid_of(vcpu));
+}
+
+void vtlb_user_flush_all(void)
+{
+	for (unsigned i = 0; i < n_spaces; i++)
+		spaces[i].fresh = false;
+	current = WORLDS_MAX;
+}
+
+void vtlb_user_flush_pcid(unsigned pcid)
+{
+	for (unsigned i = 0; i < n_spaces; i++)
+		if (spaces[i].pcid == pcid)
+			spaces[i].fresh = false;
+	current = WORLDS_MAX;
+}
+
+void vtlb_user_flush_page(struct vcpu *vcpu, unsigned pcid, uint64_t va)
+{
+	uint64_t root = vcpu->cr3 & CR3_ADDR_MASK;
+
+	for (unsigned i = 0; i < n_spaces; i++) {
+		if (spaces[i].root == ~0ul || !spaces[i].fresh || spaces[i].pcid != pcid)
+			continue;
+		/* Only the loaded tables can be walked; another root's world waits for its turn. */
+		if (spaces[i].root == root)
+			space_revalidate_page(vcpu, i + 1, va);
+		else
+			spaces[i].fresh = false;
+	}
+}
+
+static unsigned choose(uint64_t root)
+{
+	unsigned oldest = 0;
+
+	for (unsigned i = 0; i < n_spaces; i++) {
+		if (spaces[i].root == root)
+			return i;
+		if (spaces[i].used < spaces[oldest].used)
+			oldest = i;
+	}
+	if (spaces[oldest].root != ~0ul) {
+		space_clear(oldest + 1);
+		stats.evictions++;
+	}
+	spaces[oldest].root = root;
+	spaces[oldest].fresh = false;
+	return oldest;
+}
+
+struct world *vtlb_world(struct vcpu *vcpu)
+{
+	struct user_space *s;
+	unsigned pcid;
+
+	if (likely(current < WORLDS_MAX))
+		return spaces[current].world;
+	pcid = pcid_of(vcpu);
+	current = choose(vcpu->cr3 & CR3_ADDR_MASK);
+	s = &spaces[current];
+	s->used = ++use_clock;
+	if (!s->fresh || s->pcid != pcid)
+		space_revalidate(vcpu, current + 1, true);
+	s->pcid = pcid;
+	s->fresh = true;
+	return s->world;
+}
+
+/* --- fills --- */
+
+static void user_map(unsigned space, uint64_t va, enum world_source source, uint64_t offset,
+		     gpa_t page, unsigned prot, bool global)
+{
+	struct entry e = { .va = va, .frame = ram_offset(page) / PAGE_SIZE, .pages = 1,
+			   .space = (uint8_t)space, .prot = (uint8_t)prot,
+			   .source = (uint8_t)source, .global = global };
+
+	space_map(space, va, PAGE_SIZE, source, offset, prot);
+	entry_add(&e);
+	stats.pages_filled++;
+}
+
+/* Contiguous, already accessed neighbours come along: they cost no further host call. */
+static void map_around(struct vcpu *vcpu, unsigned space, uint64_t va, uint64_t offset, unsigned prot)
+{
+	for (uint64_t n = 1; n < 16; n++) {
+		uint64_t next = va + n * PAGE_SIZE;
+		const uint64_t *leaf;
+		struct walk w;
+		gpa_t page;
+
+		if ((next & (16 * PAGE_SIZE - 1)) == 0 || entry_find(space, next) != ENTRY_NONE ||
+		    walk_translate(vcpu, GVA(next), WALK_USER | WALK_PROBE, &w))
+			return;
+		page = GPA(w.gpa.v & PAGE_MASK);
+		leaf = ram_pointer(GPA(w.leaf_gpa), 8);
+		if (!ram_contains(page, PAGE_SIZE) || ram_offset(page) != offset + n * PAGE_SIZE ||
+		    w.page_size != PAGE_SIZE || !leaf || !(*leaf & 1 << 5))
+			return;
+		if (prot & WORLD_PROT_W ? !(w.writable && w.dirty) || ram_is_code(page)
+					: w.writable && w.dirty)
+			return;
+		user_map(space, next, WORLD_RAM, ram_offset(page), page, prot, w.global);
+	}
+}
+
+static bool in_stub(uint64_t va)
+{
+	uint64_t start, end;
+
+	world_stub_range(&start, &end);
+	return va >= start && va < end;
+}
+
+enum vtlb_result vtlb_fill_user(struct vcpu *vcpu, gva_t addr, unsigned access)
+{
+	enum world_source source = WORLD_RAM;
+	uint64_t offset, va = addr.v & PAGE_MASK;
+	unsigned space, prot = WORLD_PROT_R;
+	uint32_t error, old;
+	struct walk w;
+	gpa_t page;
+
+	stats.fills_user++;
+	vtlb_world(vcpu);
+	space = current + 1;
+	error = walk_translate(vcpu, addr, access | WALK_USER, &w);
+	if (error) {
+		vcpu_raise_pf(vcpu, addr, error & WALK_ERROR_MASK);
+		return VTLB_FAULT;
+	}
+	page = GPA(w.gpa.v & PAGE_MASK);
+	trace_exit(TRACE_K_FILL, vcpu->rip, addr.v, page.v);
+	if (!ram_contains(page, PAGE_SIZE) || addr.v >= LAYOUT_TASK_END || va < 0x10000 || in_stub(va))
+		return VTLB_INTERPRET;
+	offset = ram_offset(page);
+	old = entry_find(space, va);
+	if (access & WALK_EXEC) {
+		if (!patch_image(vcpu, GVA(vcpu->rip), page, &source, &offset))
+			return VTLB_INTERPRET;
+		vtlb_protect_code(page);
+		prot |= WORLD_PROT_X;
+	} else if (w.writable && w.dirty) {
+		if (access & WALK_WRITE) {
+			if (ram_is_code(page))
+				ram_code_written(page);
+			old = entry_find(space, va);
+			prot |= WORLD_PROT_W;
+		} else if (!ram_is_code(page)) {
+			prot |= WORLD_PROT_W;
+		}
+	}
+	if (entry_list(space)->count > SPACE_MAPPINGS || entry_full()) {
+		stats.evictions++;
+		space_clear(space);
+		old = ENTRY_NONE;
+	}
+	if (old != ENTRY_NONE) {
+		struct entry *e = entry_get(old);
+
+		if (e->frame == ram_offset(page) / PAGE_SIZE && e->source == source && e->pages == 1) {
+			/* Reading what executes from a plain image keeps it executable. */
+			if (!(access & (WALK_EXEC | WALK_WRITE)))
+				prot |= e->prot & WORLD_PROT_X;
+			e->prot = (uint8_t)prot;
+			space_protect(space, va, PAGE_SIZE, prot);
+			return VTLB_FILLED;
+		}
+		entry_remove(old);
+	}
+	user_map(space, va, source, offset, page, prot, w.global);
+	if (!(access & WALK_EXEC) && w.page_size == PAGE_SIZE && source == WORLD_RAM)
+		map_around(vcpu, space, va, offset, prot);
+	return VTLB_FILLED;
+}
+
+void vtlb_remap_exec(struct vcpu *vcpu, gva_t addr, enum world_source source, uint64_t offset)
+{
+	uint64_t va = addr.v & PAGE_MASK;
+	uint32_t i;
+
+	vtlb_world(vcpu);
+	i = entry_find(current + 1, va);
+	if (i == ENTRY_NONE || !(entry_get(i)->prot & WORLD_PROT_X))
+		return;
+	entry_get(i)->source = (uint8_t)source;
+	space_map(current + 1, va, PAGE_SIZE, source, offset, entry_get(i)->prot);
+}

@@ -1,0 +1,739 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One guest instruction to host code: classification, the general form (copy
+ * with the memory operand rebased), and RSP as an ordinary register.
+ *
+ * Every form keeps two promises: no flag is changed that the instruction does
+ * not change, and at every host address the guest's state can be put together
+ * by the last `struct fix` at or before it.
+ */
+#include "translate/rewrite.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "translate/translate.h"
+
+void rewrite_fix(struct rewrite *r, unsigned flags, unsigned spilled)
+{
+	uint16_t at = (uint16_t)((uintptr_t)r->out.p - r->block->host);
+	struct fix *f = r->n_fixes ? &r->fixes[r->n_fixes - 1] : NULL;
+
+	if (!f || f->host != at) {
+		bug_on(r->n_fixes == REWRITE_MAX_FIXES);
+		f = &r->fixes[r->n_fixes++];
+	}
+	*f = (struct fix){ .host = at, .spilled = (uint16_t)spilled, .flags = (uint8_t)flags,
+			   .insn = (uint8_t)r->index };
+}
+
+/* --- registers --- */
+
+static int gpr_of(ZydisRegister reg)
+{
+	ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
+
+	if (whole < ZYDIS_REGISTER_RAX || whole > ZYDIS_REGISTER_R15)
+		return -1;
+	return whole - ZYDIS_REGISTER_RAX;
+}
+
+uint32_t rewrite_used(const struct insn *insn)
+{
+	uint32_t used = 1u << REG_RSP;
+
+	for (unsigned i = 0; i < insn->zy.operand_count; i++) {
+		const ZydisDecodedOperand *op = &insn->ops[i];
+		int reg;
+
+		if (op->type == ZYDIS_OPERAND_TYPE_REGISTER) {
+			reg = gpr_of(op->reg.value);
+			if (reg >= 0)
+				used |= 1u << reg;
+		} else if (op->type == ZYDIS_OPERAND_TYPE_MEMORY) {
+			reg = gpr_of(op->mem.base);
+			if (reg >= 0)
+				used |= 1u << reg;
+			reg = gpr_of(op->mem.index);
+			if (reg >= 0)
+				used |= 1u << reg;
+		}
+	}
+	return used;
+}
+
+unsigned rewrite_scratch(uint32_t used)
+{
+	static const uint8_t candidates[] = { REG_RCX, REG_RAX, REG_RDX, REG_RBX, REG_RSI, REG_RDI,
+					      REG_RBP };
+
+	for (unsigned i = 0; i < sizeof(candidates); i++)
+		if (!(used & (1u << candidates[i])))
+			return candidates[i];
+	bug_on(true);	/* no instruction names seven low registers */
+	return 0;
+}
+
+void rewrite_spill(struct rewrite *r, unsigned reg, unsigned spilled_before, unsigned flags)
+{
+	emit_store(&r->out, reg, SPILL_ADDR(reg));
+	rewrite_fix(r, flags, spilled_before | 1u << reg);
+}
+
+/* --- leaving for the engine --- */
+
+struct site *rewrite_site(struct rewrite *r, site_handler handler)
+{
+	struct site *site = block_meta(sizeof(*site));
+
+	site->handler = handler;
+	site->block = r->block;
+	site->rip = r->rip;
+	site->next = r->next;
+	return site;
+}
+
+void rewrite_leave(struct rewrite *r, struct site *site, bool resume)
+{
+	const struct fix *now = &r->fixes[r->n_fixes - 1];
+
+	/* Scratch registers are given back before leaving. */
+	r->pending[r->n_pending].state = (struct fix){ .flags = now->flags, .insn = now->insn };
+	r->pending[r->n_pending].site = site;
+	r->pending[r->n_pending].branch = emit_jump(&r->out, 0);
+	r->n_pending++;
+	if (resume)
+		site->resume = (uint32_t)(uintptr_t)r->out.p;
+}
+
+void rewrite_interpret(struct rewrite *r, bool ends)
+{
+	rewrite_fix(r, r->after_sti ? FIX_SHADOW : 0, 0);
+	rewrite_leave(r, rewrite_site(r, site_interpret), !ends);
+	r->ended = ends;
+}
+
+void rewrite_finish(struct rewrite *r)
+{
+	for (unsigned i = 0; i < r->n_pending; i++) {
+		struct site *site = r->pending[i].site;
+		uint32_t field = r->pending[i].branch, at = (uint32_t)(uintptr_t)r->out.p;
+		uint32_t rel = at - (field + 4);
+
+		memcpy((void *)(uintptr_t)field, &rel, 4);
+		site->stub = at;
+		r->index = r->pending[i].state.insn;
+		rewrite_fix(r, r->pending[i].state.flags, 0);
+		emit_store_imm32(&r->out, VCPU_ADDR(fast.exit_index), (uint32_t)(uintptr_t)site);
+		emit_jump(&r->out, (uintptr_t)translate_callout);
+	}
+}
+
+/* --- the general form --- */
+
+static const ZydisDecodedOperand *memory_operand(const struct insn *insn)
+{
+	for (unsigned i = 0; i < insn->zy.operand_count; i++)
+		if (insn->ops[i].type == ZYDIS_OPERAND_TYPE_MEMORY &&
+		    insn->ops[i].visibility != ZYDIS_OPERAND_VISIBILITY_HIDDEN)
+			return &insn->ops[i];
+	return NULL;
+}
+
+static bool is_segment_override(uint8_t byte)
+{
+	return byte == 0x26 || byte == 0x2e || byte == 0x36 || byte == 0x3e || byte == 0x64 ||
+	       byte == 0x65;
+}
+
+/* Would a SIB index field of 100 name a register, by the prefix's X bit? */
+static bool extends_index(const struct insn *insn)
+{
+	const uint8_t *lead = insn->bytes + insn->zy.raw.prefix_count;
+
+	switch (insn->zy.encoding) {
+	case ZYDIS_INSTRUCTION_ENCODING_LEGACY:
+		return (insn->zy.attributes & ZYDIS_ATTRIB_HAS_REX) && (lead[-1] & 2);
+	case ZYDIS_INSTRUCTION_ENCODING_VEX:
+		return lead[0] == 0xc4 && !(lead[1] & 0x40);
+	default:
+		return !(lead[1] & 0x40);
+	}
+}
+
+/* Put `reg` (a low register) where the encoding names RSP as a register operand. */
+static bool replace_rsp(const struct insn *insn, uint8_t *opcode_byte, uint8_t *modrm, unsigned reg)
+{
+	for (unsigned i = 0; i < insn->zy.operand_count; i++) {
+		const ZydisDecodedOperand *op = &insn->ops[i];
+
+		if (op->type != ZYDIS_OPERAND_TYPE_REGISTER || gpr_of(op->reg.value) != REG_RSP)
+			continue;
+		if (op->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN)
+			return false;
+		switch (op->encoding) {
+		case ZYDIS_OPERAND_ENCODING_MODRM_REG:
+			*modrm = (uint8_t)((*modrm & ~0x38) | reg << 3);
+			break;
+		case ZYDIS_OPERAND_ENCODING_MODRM_RM:
+			*modrm = (uint8_t)((*modrm & ~0x07) | reg);
+			break;
+		case ZYDIS_OPERAND_ENCODING_OPCODE:
+			*opcode_byte = (uint8_t)((*opcode_byte & ~0x07) | reg);
+			break;
+		default:
+			return false;
+		}
+	}
+	return true;
+}
+
+bool rewrite_copy(struct rewrite *r, int replace)
+{
+	const struct insn *insn = r->insn;
+	const ZydisDecodedInstruction *zy = &insn->zy;
+	const ZydisDecodedOperand *mem = memory_operand(insn);
+	bool has_modrm = zy->attributes & ZYDIS_ATTRIB_HAS_MODRM;
+	bool is_lea = mem && mem->mem.type == ZYDIS_MEMOP_TYPE_AGEN;
+	bool rip_relative = mem && mem->mem.base == ZYDIS_REGISTER_RIP;
+	bool gs = mem && mem->mem.segment == ZYDIS_REGISTER_GS;
+	bool on_stack = mem && gpr_of(mem->mem.base) == REG_RSP;
+	uint8_t bytes[32], copy[INSN_MAX], *p = bytes;
+	unsigned head = zy->raw.prefix_count, at;
+
+	if (mem && !is_lea && mem->mem.segment == ZYDIS_REGISTER_FS)
+		return false;
+	if (mem && mem->mem.base == ZYDIS_REGISTER_EIP)
+		return false;
+	if (on_stack && (gs || is_lea || zy->address_width != 64))
+		return false;
+	memcpy(copy, insn->bytes, zy->length);
+	if (replace >= 0) {
+		unsigned modrm_at = has_modrm ? zy->raw.modrm.offset : 0;
+		/* One-byte opcodes with the register in them directly follow the prefixes, BSWAP
+		 * its escape. */
+		unsigned opcode_at = head + (zy->opcode_map == ZYDIS_OPCODE_MAP_0F ? 1 : 0);
+
+		if (!replace_rsp(insn, &copy[opcode_at], &copy[modrm_at], (unsigned)replace))
+			return false;
+	}
+
+	if (mem && !is_lea && !gs && !on_stack)
+		*p++ = 0x64;
+	for (unsigned i = 0; i < head; i++)
+		if (!mem || !is_segment_override(copy[i]) || (gs && copy[i] == 0x65))
+			*p++ = copy[i];
+	if (!rip_relative) {
+		memcpy(p, copy + head, zy->length - head);
+		p += zy->length - head;
+	} else {
+		uint64_t addr = r->next + (uint64_t)(int64_t)zy->raw.disp.value;
+		uint32_t addr32 = (uint32_t)addr;
+
+		if (!fits_sext32(addr) || extends_index(insn))
+			return false;
+		at = zy->raw.modrm.offset;
+		memcpy(p, copy + head, at - head);
+		p += at - head;
+		*p++ = (uint8_t)((copy[at] & 0x38) | 4);
+		*p++ = 0x25;
+		memcpy(p, &addr32, 4);
+		p += 4;
+		at = zy->raw.disp.offset + 4;
+		memcpy(p, copy + at, zy->length - at);
+		p += zy->length - at;
+	}
+	if (p - bytes > INSN_MAX)
+		return false;
+	emit_bytes(&r->out, bytes, (size_t)(p - bytes));
+	return true;
+}
+
+/*
+ * The same through a scratch register that holds the operand's whole address:
+ * for RIP-relative operands beyond the reach of [disp32].
+ */
+static bool copy_far_rip(struct rewrite *r)
+{
+	const struct insn *insn = r->insn;
+	const ZydisDecodedInstruction *zy = &insn->zy;
+	const ZydisDecodedOperand *mem = memory_operand(insn);
+	uint64_t addr = r->next + (uint64_t)(int64_t)zy->raw.disp.value;
+	unsigned scratch, head = zy->raw.prefix_count, at = zy->raw.modrm.offset;
+	uint8_t bytes[32], *p = bytes;
+
+	if (zy->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY ||
+	    ((zy->attributes & ZYDIS_ATTRIB_HAS_REX) && (insn->bytes[head - 1] & 1)))
+		return false;
+	scratch = rewrite_scratch(rewrite_used(insn) | 1u << REG_RBP);
+	*p++ = mem->mem.segment == ZYDIS_REGISTER_GS ? 0x65 : 0x64;
+	for (unsigned i = 0; i < head; i++)
+		if (!is_segment_override(insn->bytes[i]))
+			*p++ = insn->bytes[i];
+	memcpy(p, insn->bytes + head, at - head);
+	p += at - head;
+	*p++ = (uint8_t)((insn->bytes[at] & 0x38) | scratch);
+	at = zy->raw.disp.offset + 4;
+	memcpy(p, insn->bytes + at, zy->length - at);
+	p += zy->length - at;
+	if (p - bytes > INSN_MAX)
+		return false;
+
+	rewrite_fix(r, r->after_sti ? FIX_SHADOW : 0, 0);
+	rewrite_spill(r, scratch, 0, 0);
+	emit_imm(&r->out, scratch, addr);
+	emit_bytes(&r->out, bytes, (size_t)(p - bytes));
+	rewrite_fix(r, FIX_DONE, 1u << scratch);
+	emit_load(&r->out, scratch, SPILL_ADDR(scratch));
+	return true;
+}
+
+bool rewrite_load_operand(struct rewrite *r, unsigned reg)
+{
+	const struct insn *insn = r->insn;
+	const ZydisDecodedInstruction *zy = &insn->zy;
+	const ZydisDecodedOperand *op = &insn->ops[0];
+	unsigned at = zy->raw.modrm.offset;
+	uint8_t bytes[32], *p = bytes, rex = 0x48, modrm = insn->bytes[at];
+
+	if (zy->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY || zy->address_width != 64)
+		return false;
+	if (op->type == ZYDIS_OPERAND_TYPE_REGISTER) {
+		int source = gpr_of(op->reg.value);
+
+		if (source < 0 || source == REG_RSP)
+			return false;
+		emit_move(&r->out, reg, (unsigned)source);
+		return true;
+	}
+	if (op->type != ZYDIS_OPERAND_TYPE_MEMORY || op->mem.segment == ZYDIS_REGISTER_FS)
+		return false;
+	if (zy->attributes & ZYDIS_ATTRIB_HAS_REX)
+		rex |= insn->bytes[zy->raw.prefix_count - 1] & 3;
+	if (op->mem.segment == ZYDIS_REGISTER_GS) {
+		if (gpr_of(op->mem.base) == REG_RSP)
+			return false;
+		*p++ = 0x65;
+	} else if (gpr_of(op->mem.base) != REG_RSP) {
+		*p++ = 0x64;
+	}
+	*p++ = rex;
+	*p++ = 0x8b;
+	if (op->mem.base == ZYDIS_REGISTER_RIP) {
+		uint64_t addr = r->next + (uint64_t)(int64_t)zy->raw.disp.value;
+		uint32_t addr32 = (uint32_t)addr;
+
+		if (!fits_sext32(addr) || (rex & 2))
+			return false;
+		*p++ = (uint8_t)(reg << 3 | 4);
+		*p++ = 0x25;
+		memcpy(p, &addr32, 4);
+		p += 4;
+	} else {
+		unsigned rest = zy->length - (at + 1);
+
+		*p++ = (uint8_t)((modrm & ~0x38) | reg << 3);
+		memcpy(p, insn->bytes + at + 1, rest);
+		p += rest;
+	}
+	emit_bytes(&r->out, bytes, (size_t)(p - bytes));
+	return true;
+}
+
+/* --- RSP as an ordinary register --- */
+
+static bool names_rsp(const struct insn *insn, bool *reads, bool *writes)
+{
+	bool found = false;
+
+	*reads = *writes = false;
+	for (unsigned i = 0; i < insn->zy.operand_count; i++) {
+		const ZydisDecodedOperand *op = &insn->ops[i];
+
+		if (op->type != ZYDIS_OPERAND_TYPE_REGISTER ||
+		    op->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN || gpr_of(op->reg.value) != REG_RSP)
+			continue;
+		found = true;
+		if (op->actions & ZYDIS_OPERAND_ACTION_MASK_READ)
+			*reads = true;
+		if (op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) {
+			*writes = true;
+			/* A conditional or narrow write keeps part of the old value. */
+			if (op->size < 32 || (op->actions & ZYDIS_OPERAND_ACTION_CONDWRITE))
+				*reads = true;
+		}
+	}
+	return found;
+}
+
+/* rsp = value + delta, without a second scratch; old RSP stays in its spill slot meanwhile. */
+static void set_rsp(struct rewrite *r, unsigned value, uint64_t addend, unsigned spilled)
+{
+	emit_store(&r->out, REG_RSP, SPILL_ADDR(REG_RSP));
+	rewrite_fix(r, 0, spilled | 1u << REG_RSP);
+	emit_imm(&r->out, REG_RSP, r->delta + addend);
+	emit_lea_sum(&r->out, REG_RSP, REG_RSP, value);
+	rewrite_fix(r, FIX_DONE, spilled);
+}
+
+static void get_rsp(struct rewrite *r, unsigned reg, uint64_t addend)
+{
+	emit_imm(&r->out, reg, addend - r->delta);
+	emit_lea_sum(&r->out, reg, REG_RSP, reg);
+}
+
+/*
+ * ADD, SUB, AND of a small immediate work on RSP + delta as they do on RSP,
+ * delta being a multiple of 64 KiB; of the flags only SF can differ (see
+ * docs/decisions/0004-stack-pointer-flags.md).
+ */
+static bool adjusts_rsp(const struct insn *insn)
+{
+	const ZydisDecodedOperand *imm = &insn->ops[1];
+
+	if (insn->zy.operand_count < 2 || insn->ops[0].type != ZYDIS_OPERAND_TYPE_REGISTER ||
+	    insn->ops[0].reg.value != ZYDIS_REGISTER_RSP || imm->type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
+		return false;
+	switch (insn->zy.mnemonic) {
+	case ZYDIS_MNEMONIC_ADD:
+	case ZYDIS_MNEMONIC_SUB:
+		return true;
+	case ZYDIS_MNEMONIC_AND:
+		return imm->imm.value.s < 0 && imm->imm.value.s >= -0x10000;
+	default:
+		return false;
+	}
+}
+
+static bool rewrite_lea_rsp(struct rewrite *r)
+{
+	const struct insn *insn = r->insn;
+	const ZydisDecodedOperand *mem = &insn->ops[1];
+	int dst = gpr_of(insn->ops[0].reg.value), base = gpr_of(mem->mem.base),
+	    index = gpr_of(mem->mem.index);
+
+	if (insn->zy.operand_width != 64 || insn->zy.address_width != 64 || index >= 0)
+		return false;
+	if (base == REG_RSP && dst == REG_RSP) {
+		emit_bytes(&r->out, insn->bytes, insn->zy.length);
+		return true;
+	}
+	if (base == REG_RSP) {
+		rewrite_spill(r, (unsigned)dst, 0, 0);
+		get_rsp(r, (unsigned)dst, (uint64_t)mem->mem.disp.value);
+		return true;
+	}
+	if (dst == REG_RSP && base >= 0) {
+		set_rsp(r, (unsigned)base, (uint64_t)mem->mem.disp.value, 0);
+		return true;
+	}
+	return false;
+}
+
+static void rewrite_rsp_operand(struct rewrite *r, bool reads, bool writes)
+{
+	const struct insn *insn = r->insn;
+	ZydisMnemonic m = insn->zy.mnemonic;
+	uint8_t *start = r->out.p;
+	unsigned n_fixes = r->n_fixes, scratch;
+
+	if (adjusts_rsp(insn)) {
+		emit_bytes(&r->out, insn->bytes, insn->zy.length);
+		return;
+	}
+	if (m == ZYDIS_MNEMONIC_LEA) {
+		if (rewrite_lea_rsp(r))
+			return;
+		rewrite_interpret(r, false);
+		return;
+	}
+	if (m == ZYDIS_MNEMONIC_MOV && insn->zy.operand_width == 64 &&
+	    insn->ops[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	    insn->ops[0].type == ZYDIS_OPERAND_TYPE_REGISTER) {
+		int dst = gpr_of(insn->ops[0].reg.value), src = gpr_of(insn->ops[1].reg.value);
+
+		if (dst == REG_RSP && src == REG_RSP)
+			return;
+		if (dst == REG_RSP) {
+			set_rsp(r, (unsigned)src, 0, 0);
+		} else {
+			rewrite_spill(r, (unsigned)dst, 0, 0);
+			get_rsp(r, (unsigned)dst, 0);
+		}
+		return;
+	}
+	scratch = rewrite_scratch(rewrite_used(insn));
+	rewrite_spill(r, scratch, 0, 0);
+	if (reads)
+		get_rsp(r, scratch, 0);
+	if (!rewrite_copy(r, (int)scratch)) {
+		r->out.p = start;
+		r->n_fixes = n_fixes;
+		rewrite_interpret(r, false);
+		return;
+	}
+	if (writes) {
+		rewrite_fix(r, FIX_DONE | FIX_RSP_VALUE, 1u << scratch);
+		emit_imm(&r->out, REG_RSP, r->delta);
+		emit_lea_sum(&r->out, REG_RSP, REG_RSP, scratch);
+	}
+	rewrite_fix(r, FIX_DONE, 1u << scratch);
+	emit_load(&r->out, scratch, SPILL_ADDR(scratch));
+}
+
+/* --- classification --- */
+
+static bool is_general_purpose(const ZydisDecodedInstruction *zy)
+{
+	switch (zy->meta.isa_ext) {
+	case ZYDIS_ISA_EXT_BASE:
+	case ZYDIS_ISA_EXT_LONGMODE:
+	case ZYDIS_ISA_EXT_BMI1:
+	case ZYDIS_ISA_EXT_BMI2:
+	case ZYDIS_ISA_EXT_ADOX_ADCX:
+	case ZYDIS_ISA_EXT_MOVBE:
+	case ZYDIS_ISA_EXT_LZCNT:
+	case ZYDIS_ISA_EXT_RDRAND:
+	case ZYDIS_ISA_EXT_RDSEED:
+	case ZYDIS_ISA_EXT_PAUSE:
+	case ZYDIS_ISA_EXT_CLFSH:
+	case ZYDIS_ISA_EXT_CLFLUSHOPT:
+	case ZYDIS_ISA_EXT_CLWB:
+	case ZYDIS_ISA_EXT_CET:
+		return true;
+	default:
+		break;
+	}
+	switch (zy->mnemonic) {
+	case ZYDIS_MNEMONIC_LFENCE:
+	case ZYDIS_MNEMONIC_MFENCE:
+	case ZYDIS_MNEMONIC_SFENCE:
+	case ZYDIS_MNEMONIC_POPCNT:
+	case ZYDIS_MNEMONIC_CRC32:
+	case ZYDIS_MNEMONIC_MOVNTI:
+	case ZYDIS_MNEMONIC_PREFETCHNTA:
+	case ZYDIS_MNEMONIC_PREFETCHT0:
+	case ZYDIS_MNEMONIC_PREFETCHT1:
+	case ZYDIS_MNEMONIC_PREFETCHT2:
+	case ZYDIS_MNEMONIC_PREFETCHW:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool has_special_register(const struct insn *insn)
+{
+	for (unsigned i = 0; i < insn->zy.operand_count; i++) {
+		const ZydisDecodedOperand *op = &insn->ops[i];
+
+		if (op->type != ZYDIS_OPERAND_TYPE_REGISTER ||
+		    op->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN)
+			continue;
+		switch (ZydisRegisterGetClass(op->reg.value)) {
+		case ZYDIS_REGCLASS_SEGMENT:
+		case ZYDIS_REGCLASS_CONTROL:
+		case ZYDIS_REGCLASS_DEBUG:
+		case ZYDIS_REGCLASS_TEST:
+		case ZYDIS_REGCLASS_BOUND:
+			return true;
+		default:
+			break;
+		}
+	}
+	return false;
+}
+
+/* What the interpreter must do.  *ends: and the block cannot go on behind it. */
+static bool is_sensitive(const struct insn *insn, bool *ends)
+{
+	const ZydisDecodedInstruction *zy = &insn->zy;
+
+	*ends = false;
+	switch (zy->mnemonic) {
+	case ZYDIS_MNEMONIC_IRET: case ZYDIS_MNEMONIC_IRETD: case ZYDIS_MNEMONIC_IRETQ:
+	case ZYDIS_MNEMONIC_SYSRET: case ZYDIS_MNEMONIC_SYSCALL: case ZYDIS_MNEMONIC_SYSENTER:
+	case ZYDIS_MNEMONIC_SYSEXIT: case ZYDIS_MNEMONIC_INT: case ZYDIS_MNEMONIC_INT1:
+	case ZYDIS_MNEMONIC_INT3: case ZYDIS_MNEMONIC_INTO: case ZYDIS_MNEMONIC_UD0:
+	case ZYDIS_MNEMONIC_UD1: case ZYDIS_MNEMONIC_UD2: case ZYDIS_MNEMONIC_HLT:
+		*ends = true;
+		return true;
+	case ZYDIS_MNEMONIC_CPUID: case ZYDIS_MNEMONIC_RDTSCP: case ZYDIS_MNEMONIC_RDPID:
+	case ZYDIS_MNEMONIC_RDPMC: case ZYDIS_MNEMONIC_SGDT: case ZYDIS_MNEMONIC_SIDT:
+	case ZYDIS_MNEMONIC_SLDT: case ZYDIS_MNEMONIC_STR: case ZYDIS_MNEMONIC_SMSW:
+	case ZYDIS_MNEMONIC_LAR: case ZYDIS_MNEMONIC_LSL: case ZYDIS_MNEMONIC_VERR:
+	case ZYDIS_MNEMONIC_VERW: case ZYDIS_MNEMONIC_STAC: case ZYDIS_MNEMONIC_CLAC:
+	case ZYDIS_MNEMONIC_RDFSBASE: case ZYDIS_MNEMONIC_RDGSBASE:
+	case ZYDIS_MNEMONIC_WRFSBASE: case ZYDIS_MNEMONIC_WRGSBASE:
+	case ZYDIS_MNEMONIC_RDPKRU: case ZYDIS_MNEMONIC_WRPKRU: case ZYDIS_MNEMONIC_MONITOR:
+	case ZYDIS_MNEMONIC_MWAIT: case ZYDIS_MNEMONIC_MONITORX: case ZYDIS_MNEMONIC_MWAITX:
+	case ZYDIS_MNEMONIC_ENTER: case ZYDIS_MNEMONIC_XGETBV: case ZYDIS_MNEMONIC_XSETBV:
+	case ZYDIS_MNEMONIC_STI: case ZYDIS_MNEMONIC_CLI: case ZYDIS_MNEMONIC_LFS:
+	case ZYDIS_MNEMONIC_LGS: case ZYDIS_MNEMONIC_LSS:
+		return true;
+	case ZYDIS_MNEMONIC_LGDT: case ZYDIS_MNEMONIC_LIDT: case ZYDIS_MNEMONIC_LTR:
+	case ZYDIS_MNEMONIC_LLDT:
+		return true;
+	default:
+		break;
+	}
+	switch (zy->meta.category) {
+	case ZYDIS_CATEGORY_IO:
+	case ZYDIS_CATEGORY_IOSTRINGOP:
+	case ZYDIS_CATEGORY_VTX:
+	case ZYDIS_CATEGORY_SGX:
+	case ZYDIS_CATEGORY_INTERRUPT:
+	case ZYDIS_CATEGORY_SYSCALL:
+	case ZYDIS_CATEGORY_SYSRET:
+	case ZYDIS_CATEGORY_SEGOP:
+	case ZYDIS_CATEGORY_XSAVE:
+	case ZYDIS_CATEGORY_XSAVEOPT:
+		return true;
+	case ZYDIS_CATEGORY_SYSTEM:
+		return zy->mnemonic != ZYDIS_MNEMONIC_RDTSC;
+	default:
+		break;
+	}
+	if (has_special_register(insn)) {
+		/* Paging or mode may be others behind it. */
+		*ends = insn->ops[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+			ZydisRegisterGetClass(insn->ops[0].reg.value) == ZYDIS_REGCLASS_CONTROL;
+		return true;
+	}
+	if (zy->attributes & ZYDIS_ATTRIB_IS_PRIVILEGED)
+		return true;
+	/* State that FXSAVE and XSAVE keep is moved by the interpreter, in memory. */
+	switch (zy->mnemonic) {
+	case ZYDIS_MNEMONIC_FXSAVE: case ZYDIS_MNEMONIC_FXSAVE64:
+	case ZYDIS_MNEMONIC_FXRSTOR: case ZYDIS_MNEMONIC_FXRSTOR64:
+	case ZYDIS_MNEMONIC_VMCALL: case ZYDIS_MNEMONIC_VMMCALL:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* SIMD and x87 code: make sure that the state is in this process's registers. */
+static void check_simd(struct rewrite *r)
+{
+	struct site *site;
+	uint8_t *jrcxz;
+
+	if (r->simd_checked)
+		return;
+	r->simd_checked = true;
+	rewrite_spill(r, REG_RCX, 0, 0);
+	emit8(&r->out, 0x8b);			/* mov ecx, [fpu_away] */
+	emit_abs(&r->out, REG_RCX, VCPU_ADDR(fast.fpu_away));
+	emit8(&r->out, 0xe3);			/* jrcxz */
+	jrcxz = r->out.p;
+	emit8(&r->out, 0);
+	emit_load(&r->out, REG_RCX, SPILL_ADDR(REG_RCX));
+	site = rewrite_site(r, site_fpu);
+	rewrite_leave(r, site, false);
+	*jrcxz = (uint8_t)(r->out.p - (jrcxz + 1));
+	emit_load(&r->out, REG_RCX, SPILL_ADDR(REG_RCX));
+	rewrite_fix(r, 0, 0);
+	site->resume = (uint32_t)(uintptr_t)r->out.p;
+}
+
+static void rewrite_sti_cli(struct rewrite *r)
+{
+	struct site *site;
+	uint8_t *jrcxz;
+
+	if (r->insn->zy.mnemonic == ZYDIS_MNEMONIC_CLI) {
+		emit_store_imm(&r->out, VCPU_ADDR(fast.if_adjust), -0x200);
+		return;
+	}
+	rewrite_spill(r, REG_RCX, 0, 0);
+	emit_store_imm(&r->out, VCPU_ADDR(fast.if_adjust), 0);
+	rewrite_fix(r, FIX_DONE | FIX_SHADOW, 1u << REG_RCX);
+	emit_load(&r->out, REG_RCX, VCPU_ADDR(fast.kick));	/* and irq_waits */
+	emit8(&r->out, 0xe3);
+	jrcxz = r->out.p;
+	emit8(&r->out, 0);
+	emit_load(&r->out, REG_RCX, SPILL_ADDR(REG_RCX));
+	site = rewrite_site(r, site_sti);
+	rewrite_leave(r, site, false);
+	*jrcxz = (uint8_t)(r->out.p - (jrcxz + 1));
+	emit_load(&r->out, REG_RCX, SPILL_ADDR(REG_RCX));
+	site->resume = (uint32_t)(uintptr_t)r->out.p;
+}
+
+void rewrite_insn(struct rewrite *r, bool interpret)
+{
+	const struct insn *insn = r->insn;
+	uint8_t *start = r->out.p;
+	unsigned n_fixes = r->n_fixes, n_pending = r->n_pending;
+	bool ends, reads, writes, simd;
+
+	r->ended = false;
+	rewrite_fix(r, r->after_sti ? FIX_SHADOW : 0, 0);
+	if (insn->zy.mnemonic == ZYDIS_MNEMONIC_STI || insn->zy.mnemonic == ZYDIS_MNEMONIC_CLI) {
+		rewrite_sti_cli(r);
+		return;
+	}
+	if (is_sensitive(insn, &ends) || interpret) {
+		rewrite_interpret(r, ends);
+		/* The interpreter may have taken the SIMD state along. */
+		r->simd_checked = false;
+		return;
+	}
+	if (rewrite_branch(r) || rewrite_stack(r) || rewrite_string(r))
+		return;
+	if (insn->zy.mnemonic == ZYDIS_MNEMONIC_NOP || insn->zy.mnemonic == ZYDIS_MNEMONIC_ENDBR64)
+		return;
+	simd = !is_general_purpose(&insn->zy);
+	if (simd)
+		check_simd(r);
+	if (names_rsp(insn, &reads, &writes)) {
+		rewrite_rsp_operand(r, reads, writes);
+		return;
+	}
+	if (insn->zy.mnemonic == ZYDIS_MNEMONIC_LEA && insn->zy.operand_count > 1) {
+		const ZydisDecodedOperand *mem = &insn->ops[1];
+
+		if (mem->mem.base == ZYDIS_REGISTER_RIP) {
+			uint64_t addr = r->next + (uint64_t)(int64_t)insn->zy.raw.disp.value;
+			int dst = gpr_of(insn->ops[0].reg.value);
+
+			if (insn->zy.operand_width == 64 || insn->zy.operand_width == 32) {
+				if (insn->zy.operand_width == 32)
+					addr = (uint32_t)addr;
+				emit_imm(&r->out, (unsigned)dst, addr);
+				return;
+			}
+			rewrite_interpret(r, false);
+			return;
+		}
+		if (gpr_of(mem->mem.base) == REG_RSP) {
+			if (!rewrite_lea_rsp(r))
+				rewrite_interpret(r, false);
+			return;
+		}
+	}
+	if (rewrite_copy(r, -1))
+		return;
+	if (memory_operand(insn) && memory_operand(insn)->mem.base == ZYDIS_REGISTER_RIP &&
+	    insn->zy.mnemonic != ZYDIS_MNEMONIC_LEA && copy_far_rip(r))
+		return;
+	r->out.p = start;
+	r->n_fixes = n_fixes;
+	r->n_pending = n_pending;
+	if (simd)
+		r->simd_checked = false;
+	rewrite_interpret(r, false);
+}
+
+void rewrite_fall_through(struct rewrite *r)
+{
+	struct site *exit = rewrite_site(r, site_exit);
+
+	r->rip = r->next;
+	exit->rip = exit->next = r->next;
+	rewrite_fix(r, r->after_sti ? FIX_DONE | FIX_SHADOW : FIX_DONE, 0);
+	rewrite_leave(r, exit, false);
+	exit->branch = r->pending[r->n_pending - 1].branch;
+	r->block->exits[r->block->n_exits++] = exit;
+}

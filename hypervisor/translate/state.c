@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Moving the vCPU's state between its architectural fields and what generated
+ * code works on (struct vcpu_fast, host registers).
+ */
+#include "translate/translate.h"
+
+#define SYSTEM_FLAGS	(RFLAGS_IOPL | RFLAGS_NT | RFLAGS_VIF | RFLAGS_VIP | RFLAGS_ID)
+#define HOST_FLAGS	(RFLAGS_ARITH | RFLAGS_DF)
+
+static uint64_t loaded_gs = ~0ul;
+
+uint64_t state_delta(uint64_t rip)
+{
+	return rip >> 63 ? DELTA_HIGH : DELTA_LOW;
+}
+
+/* A GS base of the other half cannot be rebased: point where every access faults. */
+static uint64_t host_gs(uint64_t base, uint64_t delta)
+{
+	uint64_t host = base + delta;
+
+	return host >> 47 ? LAYOUT_TASK_END : host;
+}
+
+void state_load_gs(struct vcpu *vcpu)
+{
+	uint64_t host = host_gs(vcpu->fast.gs_base[0], vcpu->fast.delta);
+
+	if (host != loaded_gs) {
+		__asm__ volatile("wrgsbase %0" : : "r"(host));
+		loaded_gs = host;
+	}
+}
+
+void state_enter(struct vcpu *vcpu)
+{
+	struct vcpu_fast *f = &vcpu->fast;
+
+	f->delta = state_delta(vcpu->rip);
+	f->host_rsp = vcpu->regs[REG_RSP] + f->delta;
+	f->host_flags = (vcpu->rflags & HOST_FLAGS) | RFLAGS_IF | RFLAGS_FIXED;
+	f->if_adjust = vcpu->rflags & RFLAGS_IF ? 0 : 0ul - RFLAGS_IF;
+	f->ac_adjust = vcpu->rflags & RFLAGS_AC;
+	f->sys_adjust = vcpu->rflags & SYSTEM_FLAGS;
+	f->fpu_away = vcpu->fpu_place != FPU_IN_KERNEL_WORLD || (vcpu->cr0 & (CR0_TS | CR0_EM));
+	state_load_gs(vcpu);
+}
+
+void state_leave(struct vcpu *vcpu)
+{
+	struct vcpu_fast *f = &vcpu->fast;
+
+	vcpu->rflags = (f->host_flags & HOST_FLAGS) | RFLAGS_FIXED | f->sys_adjust | f->ac_adjust |
+		       (f->if_adjust ? 0 : RFLAGS_IF);
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * THE LOOP: what waits for attention, then guest code, again and again.
+ *
+ *	attention	timers, console, the debugger		attend()
+ *	exception	one found by the last instruction	deliver_exception()
+ *	interrupt	if IF is set and no shadow		deliver_interrupt()
+ *	CPL3		directly, in a user world		user_run()
+ *	CPL0, 64-bit	generated code				translate_enter()
+ *	anything else	interpreted				interpret_step()
+ *
+ * `fast.kick` is set by signal handlers and devices; it is cleared before the
+ * sources are looked at, so nothing that comes later is missed.
+ */
+#include "trap/loop.h"
+
+#include <poll.h>
+
+#include "base/clock.h"
+#include "base/hostcall.h"
+#include "base/log.h"
+#include "debug/dump.h"
+#include "debug/gdb.h"
+#include "debug/stats.h"
+#include "debug/trace.h"
+#include "device/platform.h"
+#include "emulate/deliver.h"
+#include "hostio/console.h"
+#include "machine/irq.h"
+#include "machine/machine.h"
+#include "machine/timer.h"
+#include "memory/access.h"
+#include "trap/interpret.h"
+#include "trap/signal.h"
+#include "trap/user.h"
+#include "translate/translate.h"
+
+void vcpu_kick(void)
+{
+	((struct vcpu *)LAYOUT_VCPU)->fast.kick = 1;
+}
+
+static void debugger(struct vcpu *vcpu, enum gdb_stop_reason reason)
+{
+	switch (gdb_stop(vcpu, reason)) {
+	case GDB_KILL:
+		machine_stop(MACHINE_QUIT, 0, "gdb");
+		break;
+	case GDB_CONTINUE: case GDB_STEP: case GDB_DETACH:
+		break;
+	}
+}
+
+static void attend(struct vcpu *vcpu)
+{
+	vcpu->fast.kick = 0;
+	timers_run(clock_ns());
+	console_poll();
+	if (machine.config.gdb_port && gdb_poll())
+		debugger(vcpu, GDB_STOP_INTERRUPT);
+}
+
+static void triple_fault(struct vcpu *vcpu)
+{
+	if (machine.config.gdb_port)
+		debugger(vcpu, GDB_STOP_FAULT);
+	debug_dump_all(vcpu, "triple fault");
+	machine_stop(MACHINE_TRIPLE_FAULT, 0, NULL);
+}
+
+/* HLT: until something comes.  The host is asked to wake us by timer or input. */
+static void wait_for_interrupt(struct vcpu *vcpu)
+{
+	struct pollfd fds[2];
+	struct timespec timeout;
+	uint64_t next, now;
+	unsigned n = 0;
+
+	if (!(vcpu->rflags & RFLAGS_IF) && !vcpu->nmi_pending) {
+		debug_dump_all(vcpu, "HLT with interrupts off");
+		machine_stop(MACHINE_HUNG, 0, "it waits for an interrupt with interrupts off");
+		return;
+	}
+	platform_flush();
+	stats.halts++;
+	if (console_fd() >= 0)
+		fds[n++] = (struct pollfd){ .fd = console_fd(), .events = POLLIN };
+	if (gdb_poll_fd() >= 0)
+		fds[n++] = (struct pollfd){ .fd = gdb_poll_fd(), .events = POLLIN };
+	next = timers_next();
+	now = clock_ns();
+	trace_exit(TRACE_K_HALT, vcpu->rip, vcpu->rflags, next);
+	next = next > now ? next - now : 0;
+	timeout.tv_sec = (long)min_u64(next / 1000000000u, 3600);
+	timeout.tv_nsec = (long)(next % 1000000000u);
+	stats_time(STATS_IDLE);
+	/* A signal between here and the call is not lost for long: the timer is in the call's
+	 * own time-out, input in its descriptors. */
+	if (!vcpu->fast.kick)
+		hostcall6(SYS_ppoll, (long)fds, n, (long)&timeout, 0, 8, 0);
+	stats_time(STATS_ENGINE);
+	vcpu->fast.kick = 1;
+}
+
+/* true: something changed, look again. */
+static bool interrupts(struct vcpu *vcpu)
+{
+	bool window = (vcpu->rflags & RFLAGS_IF) && !vcpu->interrupt_shadow;
+	int vector;
+
+	if (vcpu->nmi_pending && !vcpu->nmi_blocked && !vcpu->interrupt_shadow) {
+		vcpu->nmi_pending = false;
+		vcpu->nmi_blocked = true;
+		vcpu->halted = false;
+		if (!deliver_interrupt(vcpu, VEC_NMI))
+			triple_fault(vcpu);
+		return true;
+	}
+	vcpu->fast.irq_waits = irq_pending();
+	if (!vcpu->fast.irq_waits || !window)
+		return false;
+	vector = irq_acknowledge();
+	if (vector < 0)
+		return true;
+	stats.interrupts++;
+	trace_exit(TRACE_K_IRQ_TAKE, vcpu->rip, (uint64_t)vector, vcpu->rflags);
+	vcpu->halted = false;
+	if (!deliver_interrupt(vcpu, (uint8_t)vector))
+		triple_fault(vcpu);
+	return true;
+}
+
+static void run_kernel(struct vcpu *vcpu)
+{
+	struct block *b;
+
+	switch (translate_block(vcpu, &b)) {
+	case TRANSLATE_FAULT:
+		return;
+	case TRANSLATE_INTERPRET:
+		interpret_step(vcpu);
+		return;
+	case TRANSLATE_OK:
+		break;
+	}
+	vcpu->fast.cache_rip = b->host;
+	state_enter(vcpu);
+	stats.kernel_enters++;
+	signal_outcome = SIGNAL_NONE;
+	stats_time(STATS_KERNEL);
+	translate_enter();
+	stats_time(STATS_ENGINE);
+	if (signal_outcome == SIGNAL_INTERPRET) {
+		translate_demote(vcpu->rip);
+		block_drop_holding(vcpu->rip);
+		interpret_step(vcpu);
+	}
+}
+
+static void run_guest(struct vcpu *vcpu)
+{
+	bool paged_64 = vcpu_long_mode(vcpu) && vcpu_64bit_code(vcpu);
+	bool interpret = machine.config.engine == MACHINE_ENGINE_EMULATE || vcpu->interrupt_shadow ||
+			 (machine.config.gdb_port && (gdb_stepping() || gdb_watching()));
+
+	if (!interpret && vcpu->cpl == 3 && vcpu_long_mode(vcpu)) {
+		user_run(vcpu);
+	} else if (!interpret && vcpu->cpl == 0 && paged_64 && !(vcpu->rflags & RFLAGS_TF)) {
+		run_kernel(vcpu);
+	} else {
+		interpret_step(vcpu);
+		if (machine.config.gdb_port) {
+			enum gdb_stop_reason why = gdb_stopped_after(vcpu);
+
+			if (why != GDB_STOP_NONE)
+				debugger(vcpu, why);
+		}
+	}
+}
+
+void loop_run(struct vcpu *vcpu)
+{
+	while (!machine.stop) {
+		if (vcpu->fast.kick)
+			attend(vcpu);
+		if (vcpu->exception.valid) {
+			trace_exit(TRACE_K_EXCEPTION, vcpu->rip, vcpu->exception.vector,
+				   vcpu->exception.vector == VEC_PF ? vcpu->exception.cr2 :
+								      vcpu->exception.error);
+			stats.exceptions[vcpu->exception.vector & 31]++;
+			if (!deliver_exception(vcpu))
+				triple_fault(vcpu);
+			continue;
+		}
+		if (interrupts(vcpu))
+			continue;
+		if (vcpu->halted) {
+			wait_for_interrupt(vcpu);
+			continue;
+		}
+		run_guest(vcpu);
+	}
+	platform_flush();
+	trace_exit(TRACE_K_STOP, vcpu->rip, machine.stop, (uint64_t)machine.stop_code);
+}

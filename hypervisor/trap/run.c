@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Becoming the kernel world: start-up in the order that the parts need, the
+ * move to the engine's own stack, the jail, the loop.
+ */
+#include "trap/run.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/hostcall.h"
+#include "base/log.h"
+#include "boot/boot.h"
+#include "debug/dump.h"
+#include "debug/gdb.h"
+#include "debug/stats.h"
+#include "debug/trace.h"
+#include "device/platform.h"
+#include "device/serial.h"
+#include "emulate/emulate.h"
+#include "machine/timer.h"
+#include "memory/ram.h"
+#include "memory/vtlb.h"
+#include "patch/patch.h"
+#include "trap/hosttimer.h"
+#include "trap/loop.h"
+#include "trap/signal.h"
+#include "translate/simd.h"
+#include "translate/translate.h"
+#include "world/jail.h"
+#include "world/world.h"
+
+#define WORLDS		24u
+#define ALTSTACK_SIZE	0x40000UL
+
+static struct vcpu *const vcpu = (struct vcpu *)LAYOUT_VCPU;
+
+/* Not malloc: what the kernel hands out lies where guest addresses will be. */
+static int map_fixed(uint64_t addr, uint64_t size)
+{
+	long r = hostcall_mmap(addr, size, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0);
+
+	if (r < 0)
+		log_error("the host does not give memory at %lx (error %ld)", addr, -r);
+	return r < 0 ? (int)r : 0;
+}
+
+static int start_memory(const struct machine_config *config)
+{
+	int r;
+
+	r = map_fixed(LAYOUT_VCPU, LAYOUT_VCPU_SIZE);
+	if (!r)
+		r = map_fixed(LAYOUT_STACK, LAYOUT_STACK_SIZE);
+	if (!r)
+		r = arena_init();
+	if (!r)
+		r = ram_init(config->memory);
+	return r;
+}
+
+static int start(const struct machine_config *config)
+{
+	bool translate = config->engine == MACHINE_ENGINE_TRANSLATE;
+	int r;
+
+	r = clock_init();
+	if (!r)
+		r = start_memory(config);
+	if (r)
+		return r;
+	vcpu_reset(vcpu);
+	vcpu->fast.engine_fs = __builtin_ia32_rdfsbase64();
+	debug_init(vcpu);
+	trace_set_mask(config->trace);
+	emulate_fpu_fetch = simd_to_memory;
+	gdb_fpu_fetch = simd_to_memory;
+	r = platform_init(serial_init());
+	if (!r)
+		r = boot_load(vcpu, config);
+	if (!r)
+		r = translate_init();
+	if (!r)
+		r = patch_init();
+	if (!r)
+		r = worlds_init(translate ? WORLDS : 0);
+	if (!r)
+		r = vtlb_init();
+	if (!r && config->gdb_port)
+		r = gdb_init(config->gdb_port);
+	if (!r)
+		r = signal_init(vcpu, (void *)LAYOUT_STACK, ALTSTACK_SIZE);
+	if (!r)
+		r = hosttimer_init();
+	return r;
+}
+
+/* On the engine's stack.  The old one, the vDSO and all that libc mapped go away. */
+static _Noreturn void run_on_engine_stack(void)
+{
+	long r = hostcall2(SYS_munmap, LAYOUT_GUEST_HIGH, LAYOUT_TASK_END - LAYOUT_GUEST_HIGH);
+
+	if (r < 0)
+		log_error("the host does not give up memory (error %ld)", -r);
+	else if (jail_kernel_world() == 0)
+		loop_run(vcpu);
+	if (machine.config.stats)
+		stats_print();
+	worlds_exit();
+	hostcall1(SYS_exit_group, 0);
+	__builtin_unreachable();
+}
+
+int run_machine(const struct machine_config *config)
+{
+	uint64_t top = LAYOUT_STACK + LAYOUT_STACK_SIZE - 64;
+	int r = start(config);
+
+	if (r)
+		return r;
+	if (config->gdb_port && config->gdb_wait)
+		gdb_stop(vcpu, GDB_STOP_START);
+	__asm__ volatile("movq %0, %%rsp\n\txorl %%ebp, %%ebp\n\tcall *%1\n\tud2"
+			 : : "r"(top), "r"(run_on_engine_stack) : "memory");
+	__builtin_unreachable();
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Exits of user worlds: system calls, page faults, exceptions, planted traps.
+ *
+ * What a world reports is what a program could have made happen anyway, so it
+ * is taken at its word only where the guest's own tables confirm it: a page
+ * fault is walked again, privileged instructions are interpreted.
+ */
+#include "trap/user.h"
+
+#include "debug/stats.h"
+#include "debug/trace.h"
+#include "emulate/deliver.h"
+#include "emulate/emulate.h"
+#include "machine/machine.h"
+#include "memory/vtlb.h"
+#include "memory/walk.h"
+#include "memory/ram.h"
+#include "patch/patch.h"
+#include "trap/interpret.h"
+#include "translate/simd.h"
+#include "world/world.h"
+
+static void user_page_fault(struct vcpu *vcpu, const struct world_exit *exit)
+{
+	unsigned access = exit->error & PF_I ? WALK_EXEC : exit->error & PF_W ? WALK_WRITE : WALK_READ;
+
+	stats.user_faults++;
+	/* The host reports a fetch from a page without PROT_EXEC with the I bit, where it has NX. */
+	if (vtlb_fill_user(vcpu, GVA(exit->address), access) == VTLB_INTERPRET)
+		interpret_step(vcpu);
+}
+
+static void user_fault(struct vcpu *vcpu, const struct world_exit *exit)
+{
+	switch (exit->vector) {
+	case VEC_PF:
+		user_page_fault(vcpu, exit);
+		break;
+	case VEC_GP: case VEC_SS: case VEC_UD: case VEC_NP: case VEC_TS:
+		/* Privileged, sensitive or odd for the host: what is it for the guest? */
+		interpret_step(vcpu);
+		break;
+	case VEC_DB:
+		vcpu_raise(vcpu, VEC_DB);
+		vcpu->exception.dr6 = vcpu->rflags & RFLAGS_TF ? 1u << 14 : 0;
+		break;
+	case VEC_BP: case VEC_OF:
+		vcpu_raise(vcpu, (enum vcpu_vector)exit->vector);
+		vcpu->exception.software = true;
+		break;
+	case VEC_AC:
+		vcpu_raise_error(vcpu, VEC_AC, 0);
+		break;
+	default:
+		vcpu_raise(vcpu, (enum vcpu_vector)exit->vector);
+	}
+}
+
+static void user_syscall(struct vcpu *vcpu, const struct world_exit *exit)
+{
+	enum world_source source;
+	uint64_t offset;
+	struct walk w;
+
+	stats.syscalls++;
+	trace_exit(TRACE_K_SYSCALL, vcpu->rip, vcpu->regs[REG_RAX], vcpu->regs[REG_RDI]);
+	if (exit->trapped &&
+	    !walk_translate(vcpu, GVA(vcpu->rip - 2), WALK_EXEC | WALK_USER | WALK_PROBE, &w) &&
+	    ram_contains(w.gpa, 1) &&
+	    patch_syscall_site(vcpu, GVA(vcpu->rip), GPA(w.gpa.v & PAGE_MASK), &source, &offset))
+		vtlb_remap_exec(vcpu, GVA(vcpu->rip - 2), source, offset);
+	deliver_syscall(vcpu, vcpu->rip);
+}
+
+void user_run(struct vcpu *vcpu)
+{
+	struct world_exit exit;
+	struct world *world = vtlb_world(vcpu);
+
+	if (vcpu->fpu_place == FPU_IN_KERNEL_WORLD)
+		simd_to_memory(vcpu);
+	stats_time(STATS_USER);
+	world_run(world, vcpu, &exit);
+	stats_time(STATS_ENGINE);
+	trace_exit(TRACE_K_WORLD_EXIT, vcpu->rip, exit.reason,
+		   (uint64_t)exit.vector << 32 | exit.error);
+	switch (exit.reason) {
+	case WORLD_EXIT_SYSCALL:
+		user_syscall(vcpu, &exit);
+		break;
+	case WORLD_EXIT_INT:
+		/* RIP is behind it: step back, the interpreter checks the gate. */
+		vcpu->rip -= 2;
+		interpret_step(vcpu);
+		break;
+	case WORLD_EXIT_FAULT:
+		user_fault(vcpu, &exit);
+		break;
+	case WORLD_EXIT_PATCH:
+		interpret_step(vcpu);
+		break;
+	case WORLD_EXIT_INTERRUPTED:
+	case WORLD_EXIT_DIED:
+		break;
+	}
+}
