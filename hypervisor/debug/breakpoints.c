@@ -17,17 +17,17 @@ struct watchpoint {
 };
 
 struct breakpoints breakpoints;
-void (*gdb_breakpoints_changed)(gva_t page);
+void (*gdb_breakpoints_changed)(gva_t at);
 
 static struct {
 	unsigned count;
 	struct watchpoint list[WATCHPOINTS_MAX];
 } watchpoints;
 
-static void page_changed(gva_t at)
+static void changed(gva_t at)
 {
 	if (gdb_breakpoints_changed)
-		gdb_breakpoints_changed(GVA(at.v & PAGE_MASK));
+		gdb_breakpoints_changed(at);
 }
 
 const struct breakpoint *breakpoint_find(gva_t at)
@@ -61,7 +61,7 @@ int breakpoint_insert(gva_t at, bool hardware)
 	if (breakpoints.count == BREAKPOINTS_MAX)
 		return -ENOSPC;
 	breakpoints.list[breakpoints.count++] = (struct breakpoint){ at, hardware };
-	page_changed(at);
+	changed(at);
 	return 0;
 }
 
@@ -72,7 +72,7 @@ int breakpoint_remove(gva_t at, bool hardware)
 	if (i < 0)
 		return -ENOENT;
 	breakpoints.list[i] = breakpoints.list[--breakpoints.count];
-	page_changed(at);
+	changed(at);
 	return 0;
 }
 

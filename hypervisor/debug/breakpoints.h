@@ -29,8 +29,8 @@ struct breakpoints {
 
 extern struct breakpoints breakpoints;
 
-/* Blocks and mappings of this page must go; installed by trap/. */
-extern void (*gdb_breakpoints_changed)(gva_t page);
+/* Blocks that contain this address and executable mappings of its page must go; by trap/. */
+extern void (*gdb_breakpoints_changed)(gva_t at);
 
 /* 0; -EEXIST when it is there already (fine); -ENOSPC. */
 int breakpoint_insert(gva_t at, bool hardware);

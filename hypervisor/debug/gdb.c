@@ -295,9 +295,7 @@ enum gdb_stop_reason gdb_stopped_after(struct vcpu *vcpu)
 {
 	if (watchpoints_any() && watchpoints_check(vcpu, &gdb_talk.watch_address))
 		return GDB_STOP_WATCH;
-	if (session.stepping)
-		return GDB_STOP_STEP;
-	return gdb_breakpoint_at(GVA(vcpu->rip)) ? GDB_STOP_BREAKPOINT : GDB_STOP_NONE;
+	return session.stepping ? GDB_STOP_STEP : GDB_STOP_NONE;
 }
 
 void gdb_exit(int status)

@@ -13,14 +13,14 @@
  *	while gdb_stepping():		take no interrupts, interpret one instruction, then
  *					gdb_stopped_after(vcpu) says whether to gdb_stop()
  *	while gdb_watching():		interpret everything, asking gdb_stopped_after() each time
- *	else, reaching generated or interpreted code at RIP:
+ *	before running guest code, unless gdb_stepping():
  *					if (gdb_breakpoint_at(rip)) gdb_stop(.., GDB_STOP_BREAKPOINT)
  *	the machine ends:		gdb_exit(status)
  *
  * Call gdb_stop() with the whole state in struct vcpu; act on what it returns.
  * The translator ends a block before an address for which gdb_breakpoint_at()
- * is true; user pages for which gdb_breakpoint_in_page() is true are not mapped
- * executable but interpreted.  Guest memory is never changed for a breakpoint.
+ * is true, and makes none there; user pages for which gdb_breakpoint_in_page()
+ * is true are not mapped executable but interpreted.  Guest memory is never changed for a breakpoint.
  *
  * In the jail: accept4, recvfrom, sendto, ppoll, close.
  */

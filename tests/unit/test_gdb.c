@@ -25,12 +25,14 @@
 static struct vcpu vcpu;
 static int client;
 static char answer[65536];
-static unsigned pages_changed;
+static unsigned changes;
 
-static void page_changed(gva_t page)
+static gva_t last_changed;
+
+static void breakpoint_changed(gva_t at)
 {
-	ck_assert_uint_eq(page.v % PAGE_SIZE, 0);
-	pages_changed++;
+	last_changed = at;
+	changes++;
 }
 
 static void session_setup(void)
@@ -42,7 +44,7 @@ static void session_setup(void)
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	client = pair[0];
 	gdb_attach(pair[1]);
-	gdb_breakpoints_changed = page_changed;
+	gdb_breakpoints_changed = breakpoint_changed;
 	memset(&vcpu, 0, sizeof(vcpu));
 	vcpu.rflags = RFLAGS_FIXED;
 }
@@ -325,7 +327,8 @@ START_TEST(breakpoints_listed)
 {
 	ck_assert(!gdb_breakpoint_at(GVA(0xffffffff81234567)));
 	ck_assert_str_eq(ask("Z0,ffffffff81234567,1"), "OK");
-	ck_assert_uint_eq(pages_changed, 1);
+	ck_assert_uint_eq(changes, 1);
+	ck_assert_uint_eq(last_changed.v, 0xffffffff81234567);
 	ck_assert(gdb_breakpoint_at(GVA(0xffffffff81234567)));
 	ck_assert(gdb_breakpoint_in_page(GVA(0xffffffff81234000)));
 	ck_assert(!gdb_breakpoint_in_page(GVA(0xffffffff81235000)));
