@@ -10,23 +10,17 @@
  *
  * `pending` caches the answer to "what is deliverable now", recomputed on each
  * change, because the vCPU loop asks far more often than anything changes.
- *
- * The timer counts LAPIC_TIMER_HZ, divided; it exists only as a deadline in ns
- * from which the count is computed when read.  A periodic timer keeps its phase
- * but is never faster than TIMER_PERIOD_MIN, else a guest could keep us busy
- * with nothing but its ticks.
  */
 #include "device/lapic.h"
 
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "device/ioapic.h"
 #include "device/irq.h"
+#include "device/lapic_timer.h"
 #include "device/stop.h"
 #include "machine/bus.h"
-#include "machine/timer.h"
 
 #define BASE_BSP		(1u << 8)
 #define BASE_EXTD		(1u << 10)
@@ -46,14 +40,11 @@ enum {
 #define LVT_COUNT		6
 #define LVT_MASKED		(1u << 16)
 #define LVT_MODE(lvt)		(((lvt) >> 8) & 7)
-#define TIMER_MODE(lvt)		(((lvt) >> 17) & 3)
+#define LVT_TIMER_MODE(lvt)	(((lvt) >> 17) & 3)
 #define SVR_ENABLED		(1u << 8)
 #define ESR_SEND_VECTOR		(1u << 5)
 #define ESR_RECEIVE_VECTOR	(1u << 6)
 #define ESR_REGISTER		(1u << 7)
-#define TIMER_PERIOD_MIN	50000UL		/* ns */
-
-enum { TIMER_ONE_SHOT, TIMER_PERIODIC, TIMER_TSC_DEADLINE };
 
 static const uint32_t lvt_writable[LVT_COUNT] = {
 	0x000700ff, 0x000107ff, 0x000107ff, 0x0001a7ff, 0x0001a7ff, 0x000100ff,
@@ -61,13 +52,10 @@ static const uint32_t lvt_writable[LVT_COUNT] = {
 
 static struct {
 	uint64_t base;
-	uint32_t tpr, ldr, dfr, svr, esr, esr_noted, icr, icr2, divide, initial;
+	uint32_t tpr, ldr, dfr, svr, esr, esr_noted, icr, icr2;
 	uint32_t lvt[LVT_COUNT];
 	uint32_t isr[8], irr[8], tmr[8];
 	int pending;
-	struct timer timer;
-	uint64_t period;		/* ns, periodic mode */
-	uint64_t tsc_deadline;		/* 0: not armed */
 } apic;
 
 static bool x2apic(void)
@@ -231,102 +219,21 @@ static void eoi(void)
 		ioapic_eoi((uint8_t)v);
 }
 
-/* ---- timer ---- */
-
-static uint32_t divider(void)
+static void timer_fire(void)
 {
-	unsigned code = (apic.divide & 3) | (apic.divide & 8) >> 1;
-
-	return 1u << ((code + 1) & 7);
-}
-
-static unsigned timer_mode(void)
-{
-	return TIMER_MODE(apic.lvt[0]);
-}
-
-static uint64_t next_period(uint64_t now)
-{
-	uint64_t late = now - apic.timer.deadline;
-
-	return apic.timer.deadline + (late / apic.period + 1) * apic.period;
-}
-
-static uint32_t current_count(void)
-{
-	uint64_t now = clock_ns(), deadline = apic.timer.deadline;
-
-	if (apic.timer.index < 0 || timer_mode() == TIMER_TSC_DEADLINE)
-		return 0;
-	if (deadline <= now) {
-		if (timer_mode() != TIMER_PERIODIC)
-			return 0;
-		deadline = next_period(now);
-	}
-	return (uint32_t)((deadline - now + divider() - 1) / divider());
-}
-
-static void timer_start(uint32_t count)
-{
-	timer_cancel(&apic.timer);
-	if (timer_mode() == TIMER_TSC_DEADLINE || !count)
-		return;
-	apic.period = max_u64((uint64_t)apic.initial * divider(), TIMER_PERIOD_MIN);
-	timer_arm(&apic.timer, clock_ns() + (uint64_t)count * divider());
-}
-
-static void timer_expired(void *device)
-{
-	(void)device;
-	if (timer_mode() == TIMER_TSC_DEADLINE) {
-		/* Conversion to ns rounds; the guest may compare with its own RDTSC. */
-		if (clock_tsc() < apic.tsc_deadline) {
-			timer_arm(&apic.timer, clock_tsc_to_ns(apic.tsc_deadline) + 1);
-			return;
-		}
-		apic.tsc_deadline = 0;
-	} else if (timer_mode() == TIMER_PERIODIC) {
-		timer_arm(&apic.timer, next_period(max_u64(clock_ns(), apic.timer.deadline)));
-	}
 	lvt_fire(0);
-}
-
-uint64_t lapic_get_tsc_deadline(void)
-{
-	return apic.tsc_deadline;
-}
-
-void lapic_set_tsc_deadline(uint64_t tsc)
-{
-	if (timer_mode() != TIMER_TSC_DEADLINE)
-		return;
-	apic.tsc_deadline = tsc;
-	if (!tsc) {
-		timer_cancel(&apic.timer);
-	} else if (tsc <= clock_tsc()) {
-		timer_cancel(&apic.timer);
-		apic.tsc_deadline = 0;
-		lvt_fire(0);
-	} else {
-		timer_arm(&apic.timer, clock_tsc_to_ns(tsc) + 1);
-	}
 }
 
 /* ---- registers ---- */
 
 static void lvt_write(unsigned index, uint32_t value)
 {
-	unsigned before = timer_mode();
-
 	value &= lvt_writable[index];
 	if (!(apic.svr & SVR_ENABLED))
 		value |= LVT_MASKED;
 	apic.lvt[index] = value;
-	if (index == 0 && (before == TIMER_TSC_DEADLINE) != (timer_mode() == TIMER_TSC_DEADLINE)) {
-		timer_cancel(&apic.timer);
-		apic.tsc_deadline = 0;
-		apic.initial = 0;
-	}
+	if (index == 0)
+		lapic_timer_set_mode(LVT_TIMER_MODE(value));
 	/* Unmasking LINT0 as ExtINT: a request of the 8259 may be waiting. */
 	if (index == R_LVT_LINT0 - R_LVT_TIMER && irq_pending())
 		vcpu_kick();
@@ -362,9 +269,9 @@ static bool register_read(unsigned reg, uint32_t *value)
 	case R_ICR:		*value = apic.icr; break;
 	case R_ICR2:		*value = apic.icr2; break;
 	case R_LVT_TIMER ... R_LVT_ERROR: *value = apic.lvt[reg - R_LVT_TIMER]; break;
-	case R_INITIAL:		*value = apic.initial; break;
-	case R_CURRENT:		*value = current_count(); break;
-	case R_DIVIDE:		*value = apic.divide; break;
+	case R_INITIAL:		*value = lapic_timer_initial(); break;
+	case R_CURRENT:		*value = lapic_timer_count(); break;
+	case R_DIVIDE:		*value = lapic_timer_divide(); break;
 	default:		*value = 0; return false;
 	}
 	return true;
@@ -406,19 +313,11 @@ static bool register_write(unsigned reg, uint32_t value)
 		lvt_write(reg - R_LVT_TIMER, value);
 		break;
 	case R_INITIAL:
-		if (timer_mode() == TIMER_TSC_DEADLINE)
-			break;
-		apic.initial = value;
-		timer_start(value);
+		lapic_timer_set_initial(value);
 		break;
-	case R_DIVIDE: {
-		uint32_t left = current_count();
-
-		apic.divide = value & 0xb;
-		if (left)
-			timer_start(left);
+	case R_DIVIDE:
+		lapic_timer_set_divide(value);
 		break;
-	}
 	default:
 		return false;
 	}
@@ -506,9 +405,8 @@ static void reset_registers(void)
 {
 	uint64_t base = apic.base;
 
-	timer_cancel(&apic.timer);
 	memset(&apic, 0, sizeof(apic));
-	timer_init(&apic.timer, timer_expired, NULL);
+	lapic_timer_reset();
 	apic.base = base;
 	apic.dfr = UINT32_MAX;
 	apic.svr = 0xff;
@@ -600,7 +498,7 @@ int lapic_acknowledge(void)
 
 int lapic_init(void)
 {
-	timer_init(&apic.timer, timer_expired, NULL);
+	lapic_timer_init(timer_fire);
 	apic.base = LAPIC_DEFAULT_BASE | BASE_BSP | BASE_ENABLE;
 	reset_registers();
 	apic.svr = SVR_ENABLED | 0xff;

@@ -34,6 +34,9 @@ void patch_drop(gpa_t page);
  * true: the image of its page changed; *source and *offset as above, remap it. */
 bool patch_syscall_site(struct vcpu *vcpu, gva_t rip, gpa_t page, enum world_source *source,
 			uint64_t *offset);
+/* #UD (64-bit code) or #GP(0) (32-bit code) at vcpu->rip: is it a trap of ours? */
+bool patch_planted(struct vcpu *vcpu);
+
 /* Guest reads of a patched page see the patched bytes (documented); used by debuggers: the
  * original bytes are in guest RAM. */
 

@@ -22,7 +22,7 @@
 #include "device/platform.h"
 #include "device/serial.h"
 #include "emulate/emulate.h"
-#include "machine/timer.h"
+#include "machine/cpuid.h"
 #include "memory/ram.h"
 #include "memory/vtlb.h"
 #include "patch/patch.h"
@@ -67,11 +67,20 @@ static int start_memory(const struct machine_config *config)
 static int start(const struct machine_config *config)
 {
 	bool translate = config->engine == MACHINE_ENGINE_TRANSLATE;
+	const char *missing = NULL;
 	int r;
 
 	r = clock_init();
-	if (!r)
-		r = start_memory(config);
+	if (r) {
+		log_error("the host's time stamp counter is not usable (error %d)", -r);
+		return r;
+	}
+	r = cpuid_init(&missing);
+	if (r) {
+		log_error("the host's CPU has no %s, which ring3 needs", missing);
+		return r;
+	}
+	r = start_memory(config);
 	if (r)
 		return r;
 	vcpu_reset(vcpu);

@@ -47,6 +47,7 @@ struct world_exit {
 	uint8_t vector;		/* VEC_* for FAULT; n for INT */
 	uint32_t error;		/* page-fault error code as hardware (user bit set) */
 	uint64_t address;	/* VEC_PF: faulting address */
+	bool trapped;		/* SYSCALL: by the slow way, not through a patched site */
 };
 
 /*
@@ -81,6 +82,19 @@ void world_fpu_fetch(struct vcpu *vcpu);
 
 /* Addresses the stub occupies in every world: [start, end).  Not usable by the guest directly. */
 void world_stub_range(uint64_t *start, uint64_t *end);
+
+/* Does [gva, gva + length) touch what is ours?  The stub's range, and a table near 0x60000. */
+bool world_reserved(uint64_t gva, uint64_t length);
+
+/*
+ * Make sure that the world that ran last has stopped, and does not merely say so: to be called
+ * before anything that the guest could know to be unobserved by user code, i.e. by every TLB
+ * operation (CR3 and CR4 writes, INVLPG, INVPCID).  Costs nothing when it is known already.
+ */
+void world_quiesce(void);
+
+/* Look for dead worlds, stopping the machine if there is one: after SIGCHLD.  Any context. */
+void worlds_check(void);
 
 /* Counters for --stats. */
 struct world_stats {

@@ -70,7 +70,7 @@ machine_run() {
 	shift 4
 	case $kind in
 	tcg)
-		"$stamp" "$@" "$QEMU" -accel tcg -cpu max -smp 1 -m "$MEMORY" -nodefaults -display none \
+		"$stamp" "$@" "$QEMU" -accel tcg -cpu max,la57=off -smp 1 -m "$MEMORY" -nodefaults -display none \
 			-no-reboot -serial stdio -monitor none -kernel "$kernel" -initrd "$initrd" \
 			-append "$append" </dev/null
 		;;
