@@ -43,6 +43,9 @@ enum vtlb_result vtlb_fill_user(struct vcpu *vcpu, gva_t addr, unsigned access);
 /* The executable image of a page changed (a call site was patched): map it anew. */
 void vtlb_remap_exec(struct vcpu *vcpu, gva_t addr, enum world_source source, uint64_t offset);
 
+/* A breakpoint came or went: forget mappings of this page in all user worlds. */
+void vtlb_user_drop_page(gva_t page);
+
 /* The page holds code from now on: make it read-only everywhere. */
 void vtlb_protect_code(gpa_t page);
 

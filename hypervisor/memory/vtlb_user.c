@@ -7,6 +7,7 @@
  * It is *fresh* while no flush of its PCID has happened since it was last made
  * to agree with the page tables; otherwise it is revalidated before use.
  */
+#include "debug/breakpoints.h"
 #include "debug/stats.h"
 #include "debug/trace.h"
 #include "memory/ram.h"
@@ -190,6 +191,8 @@ enum vtlb_result vtlb_fill_user(struct vcpu *vcpu, gva_t addr, unsigned access)
 	offset = ram_offset(page);
 	old = entry_find(space, va);
 	if (access & WALK_EXEC) {
+		if (gdb_breakpoint_in_page(GVA(va)))
+			return VTLB_INTERPRET;
 		if (!patch_image(vcpu, GVA(vcpu->rip), page, &source, &offset))
 			return VTLB_INTERPRET;
 		vtlb_protect_code(page);
@@ -226,6 +229,19 @@ enum vtlb_result vtlb_fill_user(struct vcpu *vcpu, gva_t addr, unsigned access)
 	if (!(access & WALK_EXEC) && w.page_size == PAGE_SIZE && source == WORLD_RAM)
 		map_around(vcpu, space, va, offset, prot);
 	return VTLB_FILLED;
+}
+
+void vtlb_user_drop_page(gva_t page)
+{
+	world_quiesce();
+	for (unsigned space = 1; space <= n_spaces; space++) {
+		uint32_t i = entry_find(space, page.v);
+
+		if (i == ENTRY_NONE)
+			continue;
+		space_unmap(space, entry_get(i)->va, entry_get(i)->pages * PAGE_SIZE);
+		entry_remove(i);
+	}
 }
 
 void vtlb_remap_exec(struct vcpu *vcpu, gva_t addr, enum world_source source, uint64_t offset)

@@ -9,7 +9,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
-#include "debug/gdb.h"
+#include "debug/breakpoints.h"
 #include "debug/stats.h"
 #include "debug/trace.h"
 #include "decode/decode.h"
@@ -142,6 +142,8 @@ static enum translate_result make_block(struct vcpu *vcpu, struct block **out)
 
 	if (!(vcpu->rip >> 63) && vcpu->rip >= LAYOUT_LOW_SIZE)
 		return TRANSLATE_INTERPRET;
+	if (gdb_breakpoint_at(GVA(vcpu->rip)))
+		return TRANSLATE_INTERPRET;	/* the loop stops there first */
 	result = source_open(&source, vcpu, vcpu->rip);
 	if (result != TRANSLATE_OK)
 		return result;
@@ -161,22 +163,20 @@ static enum translate_result make_block(struct vcpu *vcpu, struct block **out)
 	r->after_sti = r->simd_checked = r->ended = false;
 	r->n_pending = r->n_fixes = 0;
 	for (n = 0;;) {
-		bool breakpoint = gdb_breakpoint_at(GVA(r->rip));
-
 		offsets[n] = (uint16_t)(r->rip - b->rip);
 		r->index = n;
 		r->insn = &insn;
 		r->next = r->rip + insn.zy.length;
-		rewrite_insn(r, breakpoint || demoted[demoted_slot(r->rip)] == r->rip);
+		rewrite_insn(r, demoted[demoted_slot(r->rip)] == r->rip);
 		n++;
 		offsets[n] = (uint16_t)(r->next - b->rip);
 		r->after_sti = insn.zy.mnemonic == ZYDIS_MNEMONIC_STI;
 		if (r->ended)
 			break;
-		/* Stop at the page's end, when full, and before what cannot be decoded. */
+		/* Stop at the page's end, when full, and before a breakpoint or what cannot be decoded. */
 		if (n == BLOCK_MAX_INSNS ||
 		    r->n_fixes + 24 > REWRITE_MAX_FIXES ||
-		    r->next - source.pages[0].va >= PAGE_SIZE ||
+		    r->next - source.pages[0].va >= PAGE_SIZE || gdb_breakpoint_at(GVA(r->next)) ||
 		    source_decode(&source, r->next, &insn)) {
 			rewrite_fall_through(r);
 			break;

@@ -30,6 +30,7 @@
 #include "machine/machine.h"
 #include "machine/timer.h"
 #include "memory/access.h"
+#include "memory/vtlb.h"
 #include "trap/interpret.h"
 #include "trap/signal.h"
 #include "trap/user.h"
@@ -178,8 +179,16 @@ static void run_guest(struct vcpu *vcpu)
 	}
 }
 
+/* Generated code and user worlds know breakpoints when they are made; make them again. */
+static void breakpoint_changed(gva_t at)
+{
+	block_drop_holding(at.v);
+	vtlb_user_drop_page(GVA(at.v & PAGE_MASK));
+}
+
 void loop_run(struct vcpu *vcpu)
 {
+	gdb_breakpoints_changed = breakpoint_changed;
 	while (!machine.stop) {
 		if (vcpu->fast.kick)
 			attend(vcpu);
@@ -190,16 +199,25 @@ void loop_run(struct vcpu *vcpu)
 			stats.exceptions[vcpu->exception.vector & 31]++;
 			if (!deliver_exception(vcpu))
 				triple_fault(vcpu);
+			else if (gdb_stepping())
+				debugger(vcpu, GDB_STOP_STEP);
 			continue;
 		}
-		if (interrupts(vcpu))
+		/* Single steps are of the program, not of what interrupts it. */
+		if ((!gdb_stepping() || vcpu->halted) && interrupts(vcpu))
 			continue;
 		if (vcpu->halted) {
 			wait_for_interrupt(vcpu);
 			continue;
 		}
+		if (gdb_breakpoint_at(GVA(vcpu->rip)) && !gdb_stepping()) {
+			debugger(vcpu, GDB_STOP_BREAKPOINT);
+			if (!gdb_stepping())
+				continue;
+		}
 		run_guest(vcpu);
 	}
 	platform_flush();
 	trace_exit(TRACE_K_STOP, vcpu->rip, machine.stop, (uint64_t)machine.stop_code);
+	gdb_exit(machine.stop_code);
 }

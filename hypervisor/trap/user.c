@@ -8,6 +8,7 @@
  */
 #include "trap/user.h"
 
+#include "debug/breakpoints.h"
 #include "debug/stats.h"
 #include "debug/trace.h"
 #include "emulate/deliver.h"
@@ -27,7 +28,8 @@ static void user_page_fault(struct vcpu *vcpu, const struct world_exit *exit)
 
 	stats.user_faults++;
 	/* The host reports a fetch from a page without PROT_EXEC with the I bit, where it has NX. */
-	if (vtlb_fill_user(vcpu, GVA(exit->address), access) == VTLB_INTERPRET)
+	if (vtlb_fill_user(vcpu, GVA(exit->address), access) == VTLB_INTERPRET &&
+	    !gdb_breakpoint_at(GVA(vcpu->rip)))
 		interpret_step(vcpu);
 }
 
