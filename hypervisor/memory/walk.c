@@ -5,8 +5,9 @@
  *
  * A table entry is read once, judged as that value, and gets its A or D bit by
  * an atomic or.  A table outside RAM reads as all ones, as an empty bus does,
- * which is a reserved-bit fault in all but 32-bit paging.  Permission bits accumulate in `allow` (AND of
- * W and U) and `nx` (OR of NX), so that they are judged once, at the leaf.
+ * which is a reserved-bit fault in all but 32-bit paging.  Permission bits
+ * accumulate in `allow` (AND of W and U) and `nx` (OR of NX), so that they are
+ * judged once, at the leaf.
  * A and D are set only when the access is permitted.
  */
 #include "memory/walk.h"

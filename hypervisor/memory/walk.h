@@ -15,7 +15,7 @@ enum walk_access {
 	WALK_WRITE	= 1 << 0,
 	WALK_EXEC	= 1 << 1,
 	WALK_USER	= 1 << 2,	/* CPL3, explicit */
-	WALK_IMPLICIT	= 1 << 3,	/* supervisor access to a system structure (GDT, IDT, TSS): AC ignored */
+	WALK_IMPLICIT	= 1 << 3,	/* by the CPU itself to GDT, IDT, TSS: supervisor's, AC ignored */
 	WALK_PROBE	= 1 << 4,	/* set no A/D bits (debuggers, revalidation) */
 };
 
@@ -27,7 +27,7 @@ struct walk {
 	bool no_execute;	/* NX in any level */
 	bool dirty;		/* leaf D, after this access */
 	bool global;		/* leaf G and CR4.PGE */
-	uint64_t leaf_gpa;	/* address of the leaf entry; 0: paging is off, or the entry is not in RAM */
+	uint64_t leaf_gpa;	/* address of the leaf entry; 0: paging is off, or it is not in RAM */
 };
 
 /*
