@@ -9,6 +9,7 @@
  */
 #include "device/irq.h"
 
+#include "debug/trace.h"
 #include "device/ioapic.h"
 #include "device/lapic.h"
 #include "device/pic.h"
@@ -17,6 +18,7 @@ static bool nmi_sent;
 
 void irq_set(unsigned gsi, bool asserted)
 {
+	trace_exit(TRACE_K_IRQ_SET, 0, gsi, asserted);
 	if (gsi == IRQ_GSI_PIT)
 		pic_set(0, asserted);
 	else if (gsi != 0 && gsi < 16)

@@ -4,6 +4,7 @@
  * system.c.
  */
 #include "base/clock.h"
+#include "debug/trace.h"
 #include "emulate/data.h"
 #include "emulate/segment.h"
 #include "emulate/system.h"
@@ -152,6 +153,7 @@ enum emulate_result op_rdmsr(struct vcpu *vcpu, const struct op *op)
 	if (!privileged(vcpu) ||
 	    !system_read_msr(vcpu, (uint32_t)vcpu->regs[REG_RCX], &value))
 		return EMULATE_EXCEPTION;
+	trace_exit(TRACE_K_MSR_READ, vcpu->rip, (uint32_t)vcpu->regs[REG_RCX], value);
 	vcpu->regs[REG_RAX] = (uint32_t)value;
 	vcpu->regs[REG_RDX] = value >> 32;
 	return op_done(vcpu, op);
@@ -161,6 +163,7 @@ enum emulate_result op_wrmsr(struct vcpu *vcpu, const struct op *op)
 {
 	uint64_t value = (uint32_t)vcpu->regs[REG_RAX] | vcpu->regs[REG_RDX] << 32;
 
+	trace_exit(TRACE_K_MSR_WRITE, vcpu->rip, (uint32_t)vcpu->regs[REG_RCX], value);
 	if (!privileged(vcpu) ||
 	    !system_write_msr(vcpu, (uint32_t)vcpu->regs[REG_RCX], value))
 		return EMULATE_EXCEPTION;

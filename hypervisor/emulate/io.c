@@ -5,6 +5,8 @@
  * Invariant: a device sees an access once; memory is checked before the port
  * is read, so that a page fault does not lose input.
  */
+#include "debug/stats.h"
+#include "debug/trace.h"
 #include "emulate/data.h"
 #include "machine/bus.h"
 
@@ -35,6 +37,22 @@ refuse:
 	return false;
 }
 
+static uint64_t port_read(const struct vcpu *vcpu, uint16_t port, unsigned size)
+{
+	uint64_t value = bus_pio_read(port, size);
+
+	stats.pio++;
+	trace_exit(TRACE_K_PIO_READ, vcpu->rip, port, value);
+	return value;
+}
+
+static void port_write(const struct vcpu *vcpu, uint16_t port, unsigned size, uint64_t value)
+{
+	stats.pio++;
+	trace_exit(TRACE_K_PIO_WRITE, vcpu->rip, port, value);
+	bus_pio_write(port, size, value);
+}
+
 static uint16_t io_port(const struct vcpu *vcpu, const struct op *op, unsigned operand)
 {
 	return op->o[operand].kind == OPERAND_IMM ? (uint16_t)(op->imm & 0xff)
@@ -48,7 +66,7 @@ enum emulate_result op_in(struct vcpu *vcpu, const struct op *op)
 
 	if (!io_allowed(vcpu, port, size))
 		return EMULATE_EXCEPTION;
-	reg_set(vcpu, REG_RAX, size, bus_pio_read(port, size));
+	reg_set(vcpu, REG_RAX, size, port_read(vcpu, port, size));
 	return op_done(vcpu, op);
 }
 
@@ -59,7 +77,7 @@ enum emulate_result op_out(struct vcpu *vcpu, const struct op *op)
 
 	if (!io_allowed(vcpu, port, size))
 		return EMULATE_EXCEPTION;
-	bus_pio_write(port, size, vcpu->regs[REG_RAX] & size_mask(size));
+	port_write(vcpu, port, size, vcpu->regs[REG_RAX] & size_mask(size));
 	return op_done(vcpu, op);
 }
 
@@ -86,12 +104,12 @@ static enum emulate_result io_string(struct vcpu *vcpu, const struct op *op, boo
 		if (input) {
 			if (!mem_probe_write(vcpu, addr, size))
 				return EMULATE_EXCEPTION;
-			if (!mem_store(vcpu, addr, size, bus_pio_read(port, size)))
+			if (!mem_store(vcpu, addr, size, port_read(vcpu, port, size)))
 				return EMULATE_EXCEPTION;
 		} else {
 			if (!mem_load(vcpu, addr, size, &value))
 				return EMULATE_EXCEPTION;
-			bus_pio_write(port, size, value);
+			port_write(vcpu, port, size, value);
 		}
 		reg_add(vcpu, reg, width, (uint64_t)step);
 		if (rep)

@@ -8,6 +8,7 @@
  */
 #include "emulate/system.h"
 
+#include "debug/trace.h"
 #include "machine/cpuid.h"
 #include "machine/irq.h"
 #include "memory/access.h"
@@ -104,12 +105,14 @@ bool system_write_cr0(struct vcpu *vcpu, uint64_t value)
 
 	if (load_pdptes)
 		pdptes_set(vcpu, pdpte);
+	trace_exit(TRACE_K_CR_WRITE, vcpu->rip, 0, value);
 	vcpu->cr0 = value;
 	if (changed & CR0_PG) {
 		if ((value & CR0_PG) && (vcpu->efer & EFER_LME))
 			vcpu->efer |= EFER_LMA;
 		else
 			vcpu->efer &= ~(uint64_t)EFER_LMA;
+		trace_exit(TRACE_K_MODE, vcpu->rip, value, vcpu->efer);
 		tlb_flush_all(vcpu, false);
 	}
 	if (changed & CR0_MODE)
@@ -139,6 +142,7 @@ bool system_write_cr3(struct vcpu *vcpu, uint64_t value)
 			pdptes_set(vcpu, pdpte);
 		}
 	}
+	trace_exit(TRACE_K_CR_WRITE, vcpu->rip, 3, value | (flush ? 0 : CR3_NOFLUSH));
 	vcpu->cr3 = value;
 	access_flush(vcpu);
 	if (system_tlb && system_tlb->load_cr3)
@@ -166,6 +170,7 @@ bool system_write_cr4(struct vcpu *vcpu, uint64_t value)
 
 	if (load_pdptes)
 		pdptes_set(vcpu, pdpte);
+	trace_exit(TRACE_K_CR_WRITE, vcpu->rip, 4, value);
 	vcpu->cr4 = value;
 	if (changed & (CR4_PAE | CR4_PSE | CR4_PGE) || (changed & old & CR4_PCIDE) ||
 	    (changed & value & CR4_SMEP))
@@ -285,6 +290,7 @@ void system_cpuid(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t o
 	const uint32_t apic = 1u << 9, osxsave = 1u << 27;
 	bool apic_on = lapic_get_base() & (1u << 11);
 
+	trace_exit(TRACE_K_CPUID, vcpu->rip, leaf, subleaf);
 	cpuid_read(leaf, subleaf, out);
 	switch (leaf) {
 	case 1:

@@ -19,6 +19,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "debug/stats.h"
+#include "debug/trace.h"
 #include "machine/bus.h"
 #include "memory/ram.h"
 
@@ -172,6 +174,8 @@ static void mmio_read(gpa_t gpa, uint8_t *buf, unsigned len)
 		unsigned size = mmio_whole(len) ? len : mmio_piece(gpa.v, len);
 		uint64_t value = bus_mmio_read(gpa, size);
 
+		stats.mmio++;
+		trace_exit(TRACE_K_MMIO_READ, 0, gpa.v, value);
 		memcpy(buf, &value, size);
 		buf += size;
 		gpa.v += size;
@@ -186,6 +190,8 @@ static void mmio_write(gpa_t gpa, const uint8_t *buf, unsigned len)
 		uint64_t value = 0;
 
 		memcpy(&value, buf, size);
+		stats.mmio++;
+		trace_exit(TRACE_K_MMIO_WRITE, 0, gpa.v, value);
 		bus_mmio_write(gpa, size, value);
 		buf += size;
 		gpa.v += size;
