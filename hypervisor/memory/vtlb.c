@@ -234,8 +234,10 @@ enum vtlb_result vtlb_fill_kernel(struct vcpu *vcpu, gva_t addr, bool write)
 	page = GPA(w.gpa.v & PAGE_MASK);
 	trace_exit(TRACE_K_FILL, vcpu->rip, addr.v, page.v);
 	if (!ram_contains(page, PAGE_SIZE) || !in_reach(addr.v & PAGE_MASK, PAGE_SIZE) ||
-	    (w.user && (vcpu->cr4 & CR4_SMAP)) || (write && ram_is_code(page)))
+	    (w.user && (vcpu->cr4 & CR4_SMAP)))
 		return VTLB_INTERPRET;
+	if (write && ram_is_code(page))
+		return VTLB_CODE;
 
 	i = entry_find(SPACE_KERNEL, addr.v);
 	if (i != ENTRY_NONE) {

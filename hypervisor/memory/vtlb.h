@@ -28,7 +28,8 @@ int vtlb_init(void);
 enum vtlb_result {
 	VTLB_FILLED,	/* mapped: retry the access */
 	VTLB_FAULT,	/* the guest's page tables refuse: vcpu->exception is set */
-	VTLB_INTERPRET,	/* allowed, but cannot be mapped (device, code page, user page): interpret */
+	VTLB_INTERPRET,	/* allowed, but cannot be mapped (device, user page): interpret */
+	VTLB_CODE,	/* a write to a page that holds code: interpret this one */
 };
 
 /* Kernel world: guest address `addr`, at CPL0, as data. */

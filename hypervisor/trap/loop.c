@@ -151,11 +151,12 @@ static void run_kernel(struct vcpu *vcpu)
 	stats_time(STATS_KERNEL);
 	translate_enter();
 	stats_time(STATS_ENGINE);
-	if (signal_outcome == SIGNAL_INTERPRET) {
+	if (signal_outcome == SIGNAL_DEMOTE) {
 		translate_demote(vcpu->rip);
 		block_drop_holding(vcpu->rip);
-		interpret_step(vcpu);
 	}
+	if (signal_outcome != SIGNAL_NONE)
+		interpret_step(vcpu);
 }
 
 static void run_guest(struct vcpu *vcpu)

@@ -118,6 +118,8 @@ static _Noreturn void run_on_engine_stack(void)
 		log_error("the host does not give up memory (error %ld)", -r);
 	else if (jail_kernel_world() == 0)
 		loop_run(vcpu);
+	if (machine.stop == MACHINE_TIMEOUT)
+		debug_dump_all(vcpu, "where the guest was at the time limit");
 	if (machine.config.stats)
 		stats_print();
 	worlds_exit();

@@ -115,7 +115,8 @@ static bool fault(int sig, struct frame_regs *f)
 			signal_nested = false;
 			return true;
 		}
-		signal_outcome = r == VTLB_INTERPRET ? SIGNAL_INTERPRET : SIGNAL_NONE;
+		signal_outcome = r == VTLB_INTERPRET ? SIGNAL_DEMOTE :
+				 r == VTLB_CODE ? SIGNAL_INTERPRET : SIGNAL_NONE;
 		break;
 	}
 	case VEC_DE: case VEC_MF: case VEC_XM: case VEC_OF: case VEC_BR:
@@ -125,7 +126,7 @@ static bool fault(int sig, struct frame_regs *f)
 	default:
 		/* Not canonical (#GP, #SS), alignment, or unknown to the host: interpreting the
 		 * instruction finds out what the guest should see. */
-		signal_outcome = SIGNAL_INTERPRET;
+		signal_outcome = SIGNAL_DEMOTE;
 	}
 	signal_nested = false;
 	return leave(f);

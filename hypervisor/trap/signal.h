@@ -14,7 +14,8 @@
 /* How the last fault of generated code is to go on, for the vCPU loop. */
 enum signal_outcome {
 	SIGNAL_NONE,
-	SIGNAL_INTERPRET,	/* interpret the instruction at vcpu->rip, and remember the site */
+	SIGNAL_INTERPRET,	/* interpret the instruction at vcpu->rip */
+	SIGNAL_DEMOTE,		/* and do so from now on whenever it comes by */
 };
 extern enum signal_outcome signal_outcome;
 
