@@ -14,6 +14,7 @@
 #include "memory/ram.h"
 
 #define DUMP_RECORDS	64
+#define BACKTRACE_MAX	24
 
 static struct vcpu *known_vcpu;
 
@@ -244,8 +245,26 @@ void debug_dump_all(struct vcpu *vcpu, const char *why)
 	dumping = false;
 }
 
+void debug_dump_engine(uint64_t rip, uint64_t rbp)
+{
+	report_line(&report_to_stderr, "engine: at %lx, called from (addr2line -e ring3):", rip);
+	for (unsigned depth = 0; depth < BACKTRACE_MAX; depth++) {
+		const uint64_t *frame = (const uint64_t *)rbp;
+
+		/* Only what surely can be read: the engine's stacks. */
+		if (rbp % 8 || rbp < LAYOUT_STACK || rbp > LAYOUT_STACK + LAYOUT_STACK_SIZE - 16)
+			break;
+		report_line(&report_to_stderr, "  %lx", frame[1]);
+		if (frame[0] <= rbp)
+			break;
+		rbp = frame[0];
+	}
+}
+
 static void bug_dump(void)
 {
+	debug_dump_engine((uint64_t)(uintptr_t)__builtin_return_address(0),
+			  (uint64_t)(uintptr_t)__builtin_frame_address(0));
 	debug_dump_all(known_vcpu, "this is a bug in ring3");
 }
 

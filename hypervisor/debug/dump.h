@@ -24,6 +24,9 @@ void debug_dump_vcpu(struct vcpu *vcpu);
 /* The same after the last 64 trace records and a heading: for whoever ends the machine. */
 void debug_dump_all(struct vcpu *vcpu, const char *why);
 
+/* Where the engine is: return addresses by frame pointers, for addr2line -e build/ring3. */
+void debug_dump_engine(uint64_t rip, uint64_t rbp);
+
 /* The parts, for any report. */
 void dump_registers(struct report *report, struct vcpu *vcpu);
 void dump_code(struct report *report, struct vcpu *vcpu, gva_t at, unsigned instructions);

@@ -99,6 +99,7 @@ static bool fault(int sig, struct frame_regs *f)
 		if (signal_nested)
 			hostcall1(SYS_exit_group, 134);
 		signal_nested = true;
+		debug_dump_engine(pc, f->rbp);
 		debug_dump_all(vcpu, "fault in the engine");
 		machine_stop(MACHINE_ERROR, 0, "fault in the engine");
 		hostcall1(SYS_exit_group, 1);
