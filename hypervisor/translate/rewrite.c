@@ -545,8 +545,9 @@ static bool has_special_register(const struct insn *insn)
 }
 
 /* What the interpreter must do.  *ends: and the block cannot go on behind it. */
-static bool is_sensitive(const struct insn *insn, bool *ends)
+static bool is_sensitive(const struct rewrite *r, bool *ends)
 {
+	const struct insn *insn = r->insn;
 	const ZydisDecodedInstruction *zy = &insn->zy;
 
 	*ends = false;
@@ -586,9 +587,11 @@ static bool is_sensitive(const struct insn *insn, bool *ends)
 	case ZYDIS_CATEGORY_SYSCALL:
 	case ZYDIS_CATEGORY_SYSRET:
 	case ZYDIS_CATEGORY_SEGOP:
+		return true;
 	case ZYDIS_CATEGORY_XSAVE:
 	case ZYDIS_CATEGORY_XSAVEOPT:
-		return true;
+		/* The host's own do the same if its XCR0 is the guest's. */
+		return !r->same_xcr0 || (zy->attributes & ZYDIS_ATTRIB_IS_PRIVILEGED);
 	case ZYDIS_CATEGORY_SYSTEM:
 		return zy->mnemonic != ZYDIS_MNEMONIC_RDTSC;
 	default:
@@ -602,15 +605,7 @@ static bool is_sensitive(const struct insn *insn, bool *ends)
 	}
 	if (zy->attributes & ZYDIS_ATTRIB_IS_PRIVILEGED)
 		return true;
-	/* State that FXSAVE and XSAVE keep is moved by the interpreter, in memory. */
-	switch (zy->mnemonic) {
-	case ZYDIS_MNEMONIC_FXSAVE: case ZYDIS_MNEMONIC_FXSAVE64:
-	case ZYDIS_MNEMONIC_FXRSTOR: case ZYDIS_MNEMONIC_FXRSTOR64:
-	case ZYDIS_MNEMONIC_VMCALL: case ZYDIS_MNEMONIC_VMMCALL:
-		return true;
-	default:
-		return false;
-	}
+	return zy->mnemonic == ZYDIS_MNEMONIC_VMCALL || zy->mnemonic == ZYDIS_MNEMONIC_VMMCALL;
 }
 
 /* SIMD and x87 code: make sure that the state is in this process's registers. */
@@ -674,7 +669,7 @@ void rewrite_insn(struct rewrite *r, bool interpret)
 		rewrite_sti_cli(r);
 		return;
 	}
-	if (is_sensitive(insn, &ends) || interpret) {
+	if (is_sensitive(r, &ends) || interpret) {
 		rewrite_interpret(r, ends);
 		/* The interpreter may have taken the SIMD state along. */
 		r->simd_checked = false;

@@ -21,6 +21,7 @@ struct rewrite {
 	unsigned index;			/* of the current instruction in the block */
 	bool after_sti;			/* the instruction before was STI */
 	bool simd_checked;		/* this block has made sure that SIMD state is here */
+	bool same_xcr0;			/* the guest's XCR0 is the host's */
 	bool ended;			/* the instruction ended the block */
 	/* Call-outs and exits, whose out-of-line code follows the block. */
 	struct {

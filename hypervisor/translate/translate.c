@@ -28,9 +28,14 @@ static uint64_t demoted[DEMOTED_SIZE];
 static unsigned n_demoted;
 
 static struct rewrite rewrite;
+static uint64_t host_xcr0, assumed_xcr0;
 
 int translate_init(void)
 {
+	uint32_t low, high;
+
+	__asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	host_xcr0 = (uint64_t)high << 32 | low;
 	decode_init();
 	return block_init();
 }
@@ -149,7 +154,9 @@ static enum translate_result make_block(struct vcpu *vcpu, struct block **out)
 		return result;
 	if (source_decode(&source, vcpu->rip, &insn))
 		return TRANSLATE_INTERPRET;	/* the interpreter raises the exact fault */
-	if (!block_reserve(CODE_ROOM, META_ROOM)) {
+	if (!block_reserve(CODE_ROOM, META_ROOM) || vcpu->xcr0 != assumed_xcr0) {
+		/* Blocks with XSAVE and the like were made for one value of XCR0. */
+		assumed_xcr0 = vcpu->xcr0;
 		trace_exit(TRACE_K_CACHE_FLUSH, vcpu->rip, 0, 0);
 		block_flush();
 	}
@@ -159,6 +166,7 @@ static enum translate_result make_block(struct vcpu *vcpu, struct block **out)
 	r->out.p = block_code();
 	r->block = b;
 	r->delta = state_delta(vcpu->rip);
+	r->same_xcr0 = vcpu->xcr0 == host_xcr0;
 	r->rip = vcpu->rip;
 	r->after_sti = r->simd_checked = r->ended = false;
 	r->n_pending = r->n_fixes = 0;
@@ -202,6 +210,6 @@ static enum translate_result make_block(struct vcpu *vcpu, struct block **out)
 
 enum translate_result translate_block(struct vcpu *vcpu, struct block **out)
 {
-	*out = block_find(vcpu->rip);
+	*out = likely(vcpu->xcr0 == assumed_xcr0) ? block_find(vcpu->rip) : NULL;
 	return *out ? TRANSLATE_OK : make_block(vcpu, out);
 }
