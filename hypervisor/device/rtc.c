@@ -91,9 +91,18 @@ static void date_from_seconds(int64_t seconds, struct date *d)
 	d->year = (int)(y + era * 400 + (d->month <= 2));
 }
 
+/* A garbled date (a guest may write anything) must not confuse the arithmetic. */
+static int clamp(int value, int low, int high)
+{
+	return value < low ? low : value > high ? high : value;
+}
+
 static int64_t seconds_from_date(const struct date *d)
 {
-	return days_from_date(d->year, d->month, d->day) * DAY + d->hour * 3600 + d->minute * 60 +
+	/* Nanoseconds since 1970 fit 64 bits up to 2262. */
+	int year = clamp(d->year, 1900, 2199);
+
+	return days_from_date(year, d->month, d->day) * DAY + d->hour * 3600 + d->minute * 60 +
 	       d->second;
 }
 
@@ -278,12 +287,6 @@ static uint8_t time_read(unsigned reg)
 	case R_YEAR:		return encode(d.year % 100);
 	default:		return encode(d.year / 100);
 	}
-}
-
-/* A garbled date (a guest may write anything) must not confuse the arithmetic. */
-static int clamp(int value, int low, int high)
-{
-	return value < low ? low : value > high ? high : value;
 }
 
 static void time_write(unsigned reg, uint8_t raw)
