@@ -149,9 +149,12 @@ static uint8_t fifo_get(struct uart *u)
 
 size_t uart_room(unsigned index)
 {
-	const struct uart *u = &uarts[index];
+	const struct uart *u;
 
-	if (index >= UART_COUNT || !u->backend || (u->mcr & MCR_LOOP))
+	if (index >= UART_COUNT)
+		return 0;
+	u = &uarts[index];
+	if (!u->backend || (u->mcr & MCR_LOOP))
 		return 0;
 	return u->fifo_count < capacity(u) ? capacity(u) - u->fifo_count : 0;
 }
@@ -169,10 +172,11 @@ size_t uart_receive(unsigned index, const uint8_t *bytes, size_t n)
 
 void uart_break(unsigned index)
 {
-	struct uart *u = &uarts[index];
+	struct uart *u;
 
 	if (!uart_room(index))
 		return;
+	u = &uarts[index];
 	fifo_put(u, 0);
 	u->lsr_errors |= LSR_BREAK;
 	update(u);
