@@ -6,6 +6,9 @@
  * Input: the first byte chooses raw bytes (even) or payloads separated by
  * newlines that are framed with a right checksum (odd), so that the fuzzer need
  * not invent checksums.
+ *
+ * Guest-virtual memory and system registers are fakes: a flat piece of RAM at
+ * guest address 0, registers that take any value.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -17,13 +20,74 @@
 #include "base/clock.h"
 #include "debug/gdb.h"
 #include "debug/gdbproto.h"
+#include "emulate/system.h"
+#include "memory/access.h"
 #include "memory/ram.h"
 
 #define INPUT_MAX	4096
+#define RAM_SIZE	(64 * KIB)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct vcpu vcpu;
+
+static size_t part_in_ram(gva_t addr, size_t len)
+{
+	return addr.v < RAM_SIZE ? min_u64(len, RAM_SIZE - addr.v) : 0;
+}
+
+size_t access_debug_read(struct vcpu *v, gva_t addr, void *buf, size_t len)
+{
+	size_t part = part_in_ram(addr, len);
+
+	(void)v;
+	return part && ram_read(GPA(addr.v), buf, part) ? part : 0;
+}
+
+size_t access_debug_write(struct vcpu *v, gva_t addr, const void *buf, size_t len)
+{
+	size_t part = part_in_ram(addr, len);
+
+	(void)v;
+	return part && ram_write(GPA(addr.v), buf, part) ? part : 0;
+}
+
+bool system_write_cr0(struct vcpu *v, uint64_t value)
+{
+	v->cr0 = value;
+	return true;
+}
+
+bool system_write_cr3(struct vcpu *v, uint64_t value)
+{
+	v->cr3 = value;
+	return true;
+}
+
+bool system_write_cr4(struct vcpu *v, uint64_t value)
+{
+	v->cr4 = value;
+	return true;
+}
+
+bool system_write_cr8(struct vcpu *v, uint64_t value)
+{
+	v->cr8 = value;
+	return true;
+}
+
+bool system_read_cr(struct vcpu *v, unsigned nr, uint64_t *value)
+{
+	(void)nr;
+	*value = v->cr8;
+	return true;
+}
+
+bool system_write_msr(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	v->efer = value;
+	return msr & 1;
+}
 
 /* What the stub says is thrown away, but must be read. */
 static void *drain(void *arg)
@@ -61,7 +125,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	pthread_t thread;
 	int pair[2];
 
-	if (!ready && (clock_init() || ram_init(2 * MIB)))
+	if (!ready && (clock_init() || ram_init(RAM_SIZE)))
 		abort();
 	ready = true;
 	if (!size || size > INPUT_MAX)
