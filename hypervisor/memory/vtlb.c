@@ -252,7 +252,6 @@ enum vtlb_result vtlb_fill_kernel(struct vcpu *vcpu, gva_t addr, bool write)
 		}
 		if (frame == ram_offset(page) / PAGE_SIZE && e->pages == 1) {
 			e->prot = (uint8_t)prot;
-			e->global = w.global;
 			space_protect(SPACE_KERNEL, e->va, PAGE_SIZE, prot);
 			return VTLB_FILLED;
 		}

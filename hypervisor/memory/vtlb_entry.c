@@ -116,6 +116,7 @@ uint32_t entry_add(const struct entry *model)
 		frames[model->frame] = i;
 	}
 	list->count++;
+	list->local += !model->global;
 	return i;
 }
 
@@ -145,6 +146,7 @@ void entry_remove(uint32_t index)
 	if (e->space_next != ENTRY_NONE)
 		pool[e->space_next].space_prev = e->space_prev;
 	list->count--;
+	list->local -= !e->global;
 	e->hash_next = pool_free;
 	pool_free = index;
 	pool_free_count++;

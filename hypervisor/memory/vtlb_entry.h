@@ -31,6 +31,7 @@ struct entry_list {		/* of one space */
 	uint32_t first;		/* all entries */
 	uint32_t count;		/* host mappings, roughly */
 	uint32_t runs;		/* how many have pages > 1 */
+	uint32_t local;		/* how many are not global */
 };
 
 int entry_init(unsigned spaces);

@@ -163,6 +163,8 @@ void space_revalidate(struct vcpu *vcpu, unsigned space, bool global_too)
 	struct unmap_batch batch = { .space = space };
 	uint32_t i = entry_list(space)->first, next;
 
+	if (!global_too && !entry_list(space)->local)
+		return;
 	for (; i != ENTRY_NONE; i = next) {
 		struct entry *e = entry_get(i);
 

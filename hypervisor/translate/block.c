@@ -40,6 +40,7 @@ _Static_assert(LAYOUT_CACHE + LAYOUT_CACHE_SIZE <= 0x80000000UL, "cache beyond [
 
 static struct block *hash[HASH_SIZE];
 static struct code_page *va_hash[PAGE_HASH_SIZE], *gpa_hash[PAGE_HASH_SIZE];
+static struct code_page *local_pages;	/* not global: looked at again with every CR3 */
 static struct block **by_host;		/* ascending by host */
 static unsigned n_blocks;
 static uint8_t *code_next, *meta_next;
@@ -61,6 +62,7 @@ static void reset_allocation(void)
 	memset(hash, 0, sizeof(hash));
 	memset(va_hash, 0, sizeof(va_hash));
 	memset(gpa_hash, 0, sizeof(gpa_hash));
+	local_pages = NULL;
 	n_blocks = 0;
 	code_next = (uint8_t *)LAYOUT_CACHE;
 	meta_next = (uint8_t *)META_BASE;
@@ -158,6 +160,15 @@ static struct code_page *page_find(uint64_t va, uint64_t gpa)
 	return p;
 }
 
+static void page_list_local(struct code_page *p)
+{
+	if (p->global || p->is_local)
+		return;
+	p->is_local = true;
+	p->local_next = local_pages;
+	local_pages = p;
+}
+
 static struct code_page *page_get(const struct code_page *want)
 {
 	struct code_page *p = page_find(want->va, want->gpa);
@@ -172,6 +183,7 @@ static struct code_page *page_get(const struct code_page *want)
 		gpa_hash[page_slot(p->gpa)] = p;
 	}
 	p->global = want->global;
+	page_list_local(p);
 	return p;
 }
 
@@ -391,10 +403,26 @@ static void page_revalidate(struct vcpu *vcpu, struct code_page *p)
 
 void block_revalidate(struct vcpu *vcpu, bool global_too)
 {
-	for (unsigned i = 0; i < PAGE_HASH_SIZE; i++)
-		for (struct code_page *p = va_hash[i]; p; p = p->va_next)
-			if (global_too || !p->global)
+	struct code_page **at = &local_pages, *p;
+
+	if (global_too) {
+		for (unsigned i = 0; i < PAGE_HASH_SIZE; i++) {
+			for (p = va_hash[i]; p; p = p->va_next) {
 				page_revalidate(vcpu, p);
+				page_list_local(p);
+			}
+		}
+		return;
+	}
+	while ((p = *at) != NULL) {
+		page_revalidate(vcpu, p);
+		if (p->blocks && !p->global) {
+			at = &p->local_next;
+			continue;
+		}
+		p->is_local = false;
+		*at = p->local_next;
+	}
 }
 
 void block_revalidate_va(struct vcpu *vcpu, uint64_t va)

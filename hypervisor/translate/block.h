@@ -67,7 +67,8 @@ struct code_page {
 	uint64_t gpa;
 	bool global;
 	struct block *blocks;	/* through page_next[] */
-	struct code_page *va_next, *gpa_next;
+	bool is_local;			/* in the list of those not global */
+	struct code_page *va_next, *gpa_next, *local_next;
 };
 
 struct block {
