@@ -34,11 +34,11 @@
 	X(SYSCALL,	EXITS,		"nr",		"arg0")			\
 	X(CALLOUT,	EXITS,		"exit",		"detail")		\
 	X(HOST_FAULT,	EXITS,		"address",	"error")		\
-	X(EMULATE,	EXITS,		"bytes",	"mode")			\
+	X(EMULATE,	EXITS,		"rsp",		"cpl")			\
 	X(INTERRUPTED,	EXITS,		"host",		"kick")			\
 	X(HALT,		EXITS,		"rflags",	"deadline")		\
 	X(STOP,		EXITS,		"why",		"code")			\
-	X(EXCEPTION,	CPU,		"vector",	"error")		\
+	X(EXCEPTION,	CPU,		"vector",	"error/cr2")		\
 	X(TRIPLE_FAULT,	CPU,		"vector",	"error")		\
 	X(IRET,		CPU,		"cs",		"rsp")			\
 	X(SYSRET,	CPU,		"target",	"rsp")			\

@@ -91,9 +91,11 @@ static bool fault(int sig, struct frame_regs *f)
 {
 	struct vcpu *vcpu = signal_vcpu;
 	uint64_t pc = f->rip;
+	bool generated = pc >= LAYOUT_CACHE && pc < LAYOUT_CACHE + LAYOUT_CACHE_SIZE;
 
-	copy_registers(vcpu, f);
-	if (!fixup_state(vcpu, pc) || signal_nested) {
+	if (generated)
+		copy_registers(vcpu, f);
+	if (!generated || !fixup_state(vcpu, pc) || signal_nested) {
 		log_error("fault in the engine: signal %d, trap %lu, error %lx, at %lx, address %lx, "
 			  "rsp %lx", sig, f->trapno, f->err, pc, f->cr2, f->rsp);
 		if (signal_nested)
