@@ -34,6 +34,9 @@ void patch_drop(gpa_t page);
  * true: the image of its page changed; *source and *offset as above, remap it. */
 bool patch_syscall_site(struct vcpu *vcpu, gva_t rip, gpa_t page, enum world_source *source,
 			uint64_t *offset);
+/* Set by the owner of the mappings: unmap all of WORLD_PATCHED from every world (queued is
+ * enough), because all images are about to be forgotten. */
+extern void (*patch_flush)(void);
 /* #UD (64-bit code) or #GP(0) (32-bit code) at vcpu->rip: is it a trap of ours? */
 bool patch_planted(struct vcpu *vcpu);
 

@@ -36,7 +36,8 @@ struct world_request {
 enum world_exit_reason {
 	WORLD_EXIT_SYSCALL,	/* SYSCALL executed: RIP behind it, RCX/R11 as hardware sets them */
 	WORLD_EXIT_INT,		/* INT n (vector), RIP behind it */
-	WORLD_EXIT_FAULT,	/* vector, error, address: as the host's CPU reported; RIP on it */
+	WORLD_EXIT_FAULT,	/* vector, error, address: as the host's CPU reported; RIP on it
+				 * (INT3, INTO: behind it) */
 	WORLD_EXIT_PATCH,	/* a trap planted by patch/ was reached: RIP on the guest instruction */
 	WORLD_EXIT_INTERRUPTED,	/* world_interrupt() or a kick; RIP at an instruction boundary */
 	WORLD_EXIT_DIED,	/* the process is gone; machine_stop() has been called */

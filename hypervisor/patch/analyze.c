@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Page analysis.  See analyze.h; the reasoning is in docs/decisions/0003-scan.md.
+ */
+#include "patch/analyze.h"
+
+#include <string.h>
+
+#include "decode/decode.h"
+#include "patch/scan.h"
+
+#define PENDING_MAX	256	/* branch targets waiting; more are forgotten, which is safe */
+#define SWEEP_NEAR	16	/* a linear decoding starts at least so far before the byte, */
+#define SWEEP_FAR	64	/* and at most so far */
+#define SWEEP_STREAMS	8	/* so many must decode, */
+#define SWEEP_AGREE(n)	((n) - (n) / 8)	/* and so many of n agree */
+
+static void set(uint8_t *map, unsigned i)
+{
+	map[i / 8] |= (uint8_t)(1u << (i % 8));
+}
+
+static int decode_at(const struct analysis *a, const uint8_t *page, unsigned offset,
+		     struct insn *insn)
+{
+	return decode_insn_brief(a->wide ? DECODE_64 : DECODE_32, page + offset,
+				 min_u64(PAGE_SIZE - offset, INSN_MAX), insn);
+}
+
+static void trap_set(struct analysis *a, unsigned offset)
+{
+	if (analysis_bit(a->trap, offset))
+		return;
+	set(a->trap, offset);
+	a->traps++;
+}
+
+void analysis_clear(struct analysis *a, bool wide)
+{
+	memset(a, 0, sizeof(*a));
+	a->wide = wide;
+}
+
+/* Where a direct branch goes, as an offset; anything outside the page: PAGE_SIZE. */
+static unsigned branch_target(const struct insn *insn, unsigned offset)
+{
+	int64_t target;
+
+	if (!insn->zy.raw.imm[0].is_relative)
+		return PAGE_SIZE;
+	target = (int64_t)offset + insn->zy.length + insn->zy.raw.imm[0].value.s;
+	return target >= 0 && target < (int64_t)PAGE_SIZE ? (unsigned)target : PAGE_SIZE;
+}
+
+static bool falls_through(const struct insn *insn)
+{
+	switch (insn->zy.meta.category) {
+	case ZYDIS_CATEGORY_RET:
+	case ZYDIS_CATEGORY_UNCOND_BR:
+		return false;
+	default:
+		break;
+	}
+	switch (insn->zy.mnemonic) {
+	case ZYDIS_MNEMONIC_UD0:
+	case ZYDIS_MNEMONIC_UD1:
+	case ZYDIS_MNEMONIC_UD2:
+	case ZYDIS_MNEMONIC_HLT:
+	case ZYDIS_MNEMONIC_INT3:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/*
+ * An instruction that runs over the page's end: whether it is sensitive is not
+ * known, so it gets a trap if the scan suspects it.
+ */
+static void reach_last(struct analysis *a, const uint8_t *page, unsigned offset)
+{
+	int at;
+
+	for (unsigned i = offset + 1; i < PAGE_SIZE; i++)
+		set(a->inside, i);
+	at = scan_next(page, NULL, offset, a->wide);
+	if (at >= 0)
+		trap_set(a, offset);
+}
+
+void analysis_reach(struct analysis *a, const uint8_t *page, unsigned offset)
+{
+	uint16_t pending[PENDING_MAX];
+	unsigned count = 1;
+	struct insn insn;
+
+	pending[0] = (uint16_t)offset;
+	while (count) {
+		unsigned at = pending[--count];
+
+		while (at < PAGE_SIZE && !analysis_bit(a->start, at)) {
+			int err = decode_at(a, page, at, &insn);
+			unsigned target;
+
+			set(a->start, at);
+			if (err) {
+				if (PAGE_SIZE - at < INSN_MAX)
+					reach_last(a, page, at);
+				break;
+			}
+			for (unsigned i = 1; i < insn.zy.length; i++)
+				set(a->inside, at + i);
+			if (scan_sensitive(&insn, a->wide))
+				trap_set(a, at);
+			target = branch_target(&insn, at);
+			if (target < PAGE_SIZE && !analysis_bit(a->start, target) &&
+			    count < PENDING_MAX)
+				pending[count++] = (uint16_t)target;
+			if (!falls_through(&insn))
+				break;
+			at += insn.zy.length;
+		}
+	}
+}
+
+/*
+ * Decode linearly from `from` until an instruction covers `at`: its start, or -1
+ * when the bytes do not decode.  x86 code synchronizes: streams from different
+ * starts soon fall onto the same boundaries.
+ */
+static int sweep(const struct analysis *a, const uint8_t *page, unsigned from, unsigned at,
+		 struct insn *insn)
+{
+	while (from <= at) {
+		if (decode_at(a, page, from, insn))
+			return -1;
+		if (from + insn->zy.length > at)
+			return (int)from;
+		from += insn->zy.length;
+	}
+	return -1;
+}
+
+/* The boundary at or before `at` on which linear decodings agree, or -1. */
+static int sweep_agreed(const struct analysis *a, const uint8_t *page, unsigned at,
+			struct insn *insn)
+{
+	uint8_t votes[INSN_MAX] = { 0 };
+	unsigned streams = 0, best = 0;
+
+	for (unsigned back = SWEEP_NEAR; back <= SWEEP_FAR && back <= at; back++) {
+		int start = sweep(a, page, at - back, at, insn);
+
+		if (start < 0)
+			continue;
+		streams++;
+		votes[at - (unsigned)start]++;
+	}
+	for (unsigned i = 1; i < INSN_MAX; i++)
+		if (votes[i] > votes[best])
+			best = i;
+	if (streams < SWEEP_STREAMS || votes[best] < SWEEP_AGREE(streams))
+		return -1;
+	if (decode_at(a, page, at - best, insn))
+		return -1;
+	return (int)(at - best);
+}
+
+static bool suspicion_settled(struct analysis *a, const uint8_t *page, unsigned at)
+{
+	struct insn insn;
+	int start;
+
+	if (analysis_bit(a->start, at) || analysis_bit(a->inside, at))
+		return true;
+	start = sweep_agreed(a, page, at, &insn);
+	if (start < 0)
+		return false;
+	if (scan_sensitive(&insn, a->wide))
+		return false;
+	return true;
+}
+
+bool analysis_settled(struct analysis *a, const uint8_t *page)
+{
+	int at = scan_next(page, NULL, 0, a->wide);
+
+	while (at >= 0) {
+		if (!suspicion_settled(a, page, (unsigned)at))
+			return false;
+		at = scan_next(page, NULL, (unsigned)at + 1, a->wide);
+	}
+	return true;
+}
+
+bool analysis_boundary(const struct analysis *a, const uint8_t *page, unsigned offset)
+{
+	struct insn insn;
+
+	if (analysis_bit(a->start, offset))
+		return !analysis_bit(a->inside, offset);
+	return !analysis_bit(a->inside, offset) &&
+	       sweep_agreed(a, page, offset, &insn) == (int)offset;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which suspicious bytes of a page are instructions: recursive traversal from
+ * known instruction boundaries, and where that does not reach, agreement of
+ * linear decodings (docs/decisions/0003-scan.md says what is guaranteed).
+ *
+ * Knows bytes and offsets only: neither guest addresses nor images.
+ */
+#ifndef RING3_PATCH_ANALYZE_H
+#define RING3_PATCH_ANALYZE_H
+
+#include "base/types.h"
+
+#define ANALYSIS_BYTES	(PAGE_SIZE / 8)
+
+struct analysis {		/* bit per byte of the page */
+	uint8_t start[ANALYSIS_BYTES];	/* an instruction starts here */
+	uint8_t inside[ANALYSIS_BYTES];	/* further byte of one that was reached */
+	uint8_t trap[ANALYSIS_BYTES];	/* start of one that must not be executed directly */
+	uint16_t traps;			/* how many */
+	bool wide;			/* 64-bit code */
+};
+
+static inline bool analysis_bit(const uint8_t *map, unsigned i)
+{
+	return map[i / 8] >> (i % 8) & 1;
+}
+
+void analysis_clear(struct analysis *a, bool wide);
+/* Learn what is reached from the instruction at `offset`. */
+void analysis_reach(struct analysis *a, const uint8_t *page, unsigned offset);
+/* Is every suspicious byte accounted for?  May add traps. */
+bool analysis_settled(struct analysis *a, const uint8_t *page);
+/* Does an instruction start at `offset`, as far as decoding around it shows? */
+bool analysis_boundary(const struct analysis *a, const uint8_t *page, unsigned offset);
+
+#endif

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Executable images of guest user pages.
+ *
+ * A guest-physical page that user code executes from is in one of these states:
+ *
+ *   unknown    never asked for, or dropped since
+ *   clean      nothing suspicious in it: worlds map the page itself
+ *   a node     analysed: its suspicious bytes, its SYSCALL sites, its views
+ *
+ * A view is a private copy of the page in the memfd, with traps on sensitive
+ * instructions and jumps on hot SYSCALL sites.  A trampoline knows the address
+ * it returns to, so a view with sites is for one guest address; without sites
+ * (ANYWHERE) it serves all.
+ *
+ * Views are not freed one by one while mappings may exist: when the memfd or the
+ * trampolines run out, patch_flush() lets the owner of the mappings unmap all,
+ * and everything starts afresh.
+ */
+#include "patch/patch.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/layout.h"
+#include "base/log.h"
+#include "memory/access.h"
+#include "memory/ram.h"
+#include "patch/analyze.h"
+#include "patch/scan.h"
+#include "world/site.h"
+#include "world/stub.h"
+
+#define VIEWS		((unsigned)((LAYOUT_PATCH_SIZE - PATCH_IMAGES) / PAGE_SIZE))
+#define NODES		VIEWS
+#define NODE_SITES	16
+#define HOT		3	/* calls by signal before a site is patched */
+#define ANYWHERE	(~0ul)
+
+#define INDEX_UNKNOWN	0u
+#define INDEX_CLEAN64	1u	/* clean for 64-bit code */
+#define INDEX_CLEAN32	2u
+#define INDEX_NODE	3u	/* + node */
+
+#define TRAP64		0x06	/* invalid in 64-bit code */
+#define TRAP32		0xf4	/* HLT */
+
+struct node_site {
+	uint16_t offset;	/* of the first byte */
+	uint8_t calls, hot;
+	uint32_t number;
+};
+
+struct node {
+	struct analysis analysis;
+	gpa_t page;
+	bool settled;
+	uint8_t sites, hot;
+	uint32_t first_view;	/* + 1; 0: none */
+	struct node_site site[NODE_SITES];
+};
+
+struct view {
+	uint64_t gva;		/* of the page, or ANYWHERE */
+	uint32_t next;		/* + 1 */
+	uint8_t hot;		/* of its node's sites when it was made */
+};
+
+void (*patch_flush)(void);
+
+static int memfd = -1;
+static uint32_t *page_index;	/* by RAM offset / PAGE_SIZE */
+static struct node *nodes;
+static struct view *views;
+static uint32_t *free_nodes, *free_views;
+static unsigned free_node_count, free_view_count;
+
+static void pools_reset(void)
+{
+	for (unsigned i = 0; i < NODES; i++)
+		free_nodes[i] = NODES - 1 - i;
+	for (unsigned i = 0; i < VIEWS; i++)
+		free_views[i] = VIEWS - 1 - i;
+	free_node_count = NODES;
+	free_view_count = VIEWS;
+}
+
+int patch_init(void)
+{
+	memfd = memfd_create("ring3-patch", MFD_CLOEXEC);
+	if (memfd < 0 || ftruncate(memfd, LAYOUT_PATCH_SIZE))
+		return -errno;
+	if (mmap((void *)LAYOUT_PATCH, LAYOUT_PATCH_SIZE, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_FIXED_NOREPLACE, memfd, 0) != (void *)LAYOUT_PATCH)
+		return -errno;
+	page_index = arena_alloc(ram_size() / PAGE_SIZE * sizeof(*page_index), 64);
+	nodes = arena_alloc(NODES * sizeof(*nodes), 64);
+	views = arena_alloc(VIEWS * sizeof(*views), 64);
+	free_nodes = arena_alloc(NODES * sizeof(*free_nodes), 64);
+	free_views = arena_alloc(VIEWS * sizeof(*free_views), 64);
+	pools_reset();
+	site_init();
+	decode_init();
+	return 0;
+}
+
+int patch_fd(void)
+{
+	return memfd;
+}
+
+static uint32_t *index_of(gpa_t page)
+{
+	return &page_index[ram_offset(page) / PAGE_SIZE];
+}
+
+static uint8_t *view_bytes(unsigned view)
+{
+	return (uint8_t *)(LAYOUT_PATCH + PATCH_IMAGES + view * PAGE_SIZE);
+}
+
+/* Out of nodes, views or trampolines: forget everything. */
+static bool start_afresh(void)
+{
+	if (!patch_flush)
+		return false;
+	patch_flush();
+	memset(page_index, 0, ram_size() / PAGE_SIZE * sizeof(*page_index));
+	pools_reset();
+	site_reset();
+	return true;
+}
+
+static struct node *node_of(gpa_t page)
+{
+	uint32_t index = *index_of(page);
+
+	return index >= INDEX_NODE ? &nodes[index - INDEX_NODE] : NULL;
+}
+
+static struct node *node_make(gpa_t page, bool wide)
+{
+	struct node *n;
+
+	if (!free_node_count)
+		return NULL;
+	n = &nodes[free_nodes[--free_node_count]];
+	memset(n, 0, sizeof(*n));
+	analysis_clear(&n->analysis, wide);
+	n->page = page;
+	*index_of(page) = (uint32_t)(n - nodes) + INDEX_NODE;
+	return n;
+}
+
+void patch_drop(gpa_t page)
+{
+	uint32_t *index = index_of(page);
+	struct node *n = node_of(page);
+
+	if (n) {
+		for (uint32_t v = n->first_view; v; v = views[v - 1].next)
+			free_views[free_view_count++] = v - 1;
+		free_nodes[free_node_count++] = (uint32_t)(n - nodes);
+	}
+	*index = INDEX_UNKNOWN;
+}
+
+static bool view_write(struct node *n, unsigned view)
+{
+	const uint8_t *page = ram_pointer(n->page, PAGE_SIZE);
+	uint8_t *bytes = view_bytes(view);
+	struct view *v = &views[view];
+
+	memcpy(bytes, page, PAGE_SIZE);
+	for (unsigned i = 0; i < ANALYSIS_BYTES && n->analysis.traps; i++)
+		for (unsigned bits = n->analysis.trap[i]; bits; bits &= bits - 1)
+			bytes[i * 8 + (unsigned)__builtin_ctz(bits)] =
+				n->analysis.wide ? TRAP64 : TRAP32;
+	v->hot = n->hot;
+	if (v->gva == ANYWHERE)
+		return true;
+	for (unsigned i = 0; i < n->sites; i++) {
+		int site;
+
+		if (!n->site[i].hot)
+			continue;
+		site = site_make(v->gva + n->site[i].offset, n->site[i].number);
+		if (site < 0)
+			return false;
+		site_code((unsigned)site, bytes + n->site[i].offset);
+	}
+	return true;
+}
+
+/* The node's image for the page at `gva`; -1: no room. */
+static int view_get(struct node *n, uint64_t gva)
+{
+	uint32_t v;
+
+	if (!n->hot)
+		gva = ANYWHERE;
+	for (v = n->first_view; v; v = views[v - 1].next)
+		if (views[v - 1].gva == gva)
+			break;
+	if (!v) {
+		if (!free_view_count)
+			return -1;
+		v = free_views[--free_view_count] + 1;
+		views[v - 1] = (struct view){ .gva = gva, .next = n->first_view, .hot = 0xff };
+		n->first_view = v;
+	}
+	if (views[v - 1].hot != n->hot && !view_write(n, v - 1))
+		return -1;
+	return (int)(v - 1);
+}
+
+/* Traps were added: images made before lack them. */
+static void views_outdated(struct node *n)
+{
+	for (uint32_t v = n->first_view; v; v = views[v - 1].next)
+		views[v - 1].hot = 0xff;
+}
+
+static bool image_of(struct node *n, uint64_t gva, enum world_source *source, uint64_t *offset)
+{
+	int view;
+
+	if (!n->analysis.traps && !n->hot) {
+		*source = WORLD_RAM;
+		*offset = ram_offset(n->page);
+		return true;
+	}
+	view = view_get(n, gva);
+	if (view < 0)
+		return false;
+	*source = WORLD_PATCHED;
+	*offset = PATCH_IMAGES + (uint64_t)view * PAGE_SIZE;
+	return true;
+}
+
+bool patch_image(struct vcpu *vcpu, gva_t rip, gpa_t page, enum world_source *source,
+		 uint64_t *offset)
+{
+	bool wide = vcpu_64bit_code(vcpu);
+	const uint8_t *bytes = ram_pointer(page, PAGE_SIZE);
+	uint32_t index;
+	struct node *n;
+
+	if (!bytes)
+		return false;
+	index = *index_of(page);
+	n = node_of(page);
+	if ((n && n->analysis.wide != wide) || index == (wide ? INDEX_CLEAN32 : INDEX_CLEAN64)) {
+		patch_drop(page);
+		index = INDEX_UNKNOWN;
+		n = NULL;
+	}
+	if (index == INDEX_UNKNOWN) {
+		ram_mark_code(page, true);
+		if (scan_next(bytes, NULL, 0, wide) < 0) {
+			*index_of(page) = index = wide ? INDEX_CLEAN64 : INDEX_CLEAN32;
+		} else {
+			n = node_make(page, wide);
+			if (!n) {
+				if (!start_afresh())
+					return false;
+				n = node_make(page, wide);
+			}
+		}
+	}
+	if (!n) {
+		*source = WORLD_RAM;
+		*offset = ram_offset(page);
+		return true;
+	}
+	if (!n->settled) {
+		unsigned traps = n->analysis.traps;
+
+		analysis_reach(&n->analysis, bytes, rip.v % PAGE_SIZE);
+		n->settled = analysis_settled(&n->analysis, bytes);
+		if (n->analysis.traps != traps)
+			views_outdated(n);
+		if (!n->settled)
+			return false;
+	}
+	if (image_of(n, rip.v & PAGE_MASK, source, offset))
+		return true;
+	start_afresh();
+	return false;
+}
+
+/* `mov $number, %eax; syscall`, the call just made being this one. */
+static bool site_shape(struct vcpu *vcpu, const uint8_t *at)
+{
+	uint32_t number;
+
+	if (at[0] != 0xb8 || at[5] != 0x0f || at[6] != 0x05)
+		return false;
+	memcpy(&number, at + 1, 4);
+	return vcpu->regs[REG_RAX] == number;
+}
+
+static struct node_site *site_count(struct node *n, unsigned offset)
+{
+	for (unsigned i = 0; i < n->sites; i++)
+		if (n->site[i].offset == offset)
+			return &n->site[i];
+	if (n->sites == NODE_SITES)
+		return NULL;
+	n->site[n->sites] = (struct node_site){ .offset = (uint16_t)offset };
+	return &n->site[n->sites++];
+}
+
+bool patch_syscall_site(struct vcpu *vcpu, gva_t rip, gpa_t page, enum world_source *source,
+			uint64_t *offset)
+{
+	const uint8_t *bytes = ram_pointer(page, PAGE_SIZE);
+	unsigned behind = rip.v % PAGE_SIZE;
+	unsigned start = behind - SITE_LENGTH;
+	struct node_site *site;
+	struct node *n;
+
+	if (!bytes || behind < SITE_LENGTH || !vcpu_64bit_code(vcpu) ||
+	    (vcpu->rflags & RFLAGS_TF) || !site_shape(vcpu, bytes + start))
+		return false;
+	n = node_of(page);
+	if (!n) {
+		if (*index_of(page) != INDEX_CLEAN64)
+			return false;
+		n = node_make(page, true);
+		if (!n)
+			return false;
+		n->settled = true;
+	}
+	if (!n->analysis.wide)
+		return false;
+	site = site_count(n, start);
+	if (!site || site->hot)
+		return false;
+	if (++site->calls < HOT)
+		return false;
+	/* What follows the call is a boundary; so must the MOV be, by every account. */
+	analysis_reach(&n->analysis, bytes, behind);
+	if (!analysis_boundary(&n->analysis, bytes, start)) {
+		site->calls = 0;
+		return false;
+	}
+	memcpy(&site->number, bytes + start + 1, 4);
+	site->hot = 1;
+	n->hot++;
+	if (image_of(n, rip.v & PAGE_MASK, source, offset))
+		return true;
+	site->hot = 0;
+	n->hot--;
+	start_afresh();
+	return false;
+}
+
+bool patch_planted(struct vcpu *vcpu)
+{
+	bool wide = vcpu_64bit_code(vcpu);
+	uint8_t bytes[INSN_MAX];
+	size_t len = access_debug_read(vcpu, GVA(vcpu->rip), bytes, sizeof(bytes));
+	struct insn insn;
+
+	/* The guest's own bytes there are an instruction that gets a trap, or whose site was
+	 * jumped into. */
+	return !decode_insn_brief(wide ? DECODE_64 : DECODE_32, bytes, len, &insn) &&
+	       (scan_sensitive(&insn, wide) || insn.zy.mnemonic == ZYDIS_MNEMONIC_SYSCALL);
+}

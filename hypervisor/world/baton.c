@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The baton: who of the kernel world and a user world runs.  TURN in the control
+ * area says; passing it is an exchange, and a futex call if the other sleeps.
+ *
+ * Waiting is adaptive (docs/decisions/0002-baton.md): spin for as long as it pays
+ * where there is a CPU to spare, else yield a few times, then sleep.  The kernel
+ * world must also notice `kick`, which its own signal handlers set: it sleeps on
+ * both words at once (futex_waitv), so that no kick falls between looking and
+ * sleeping.
+ */
+#include <errno.h>
+#include <linux/futex.h>
+#include <linux/wait.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/hostcall.h"
+#include "machine/machine.h"
+#include "world/area.h"
+#include "world/baton.h"
+
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv		449
+#endif
+#define FUTEX_32		2
+#define FUTEX_PRIVATE		128
+
+#define SPIN_NS			30000
+#define LIVENESS_NS		200000000ul	/* how often a sleeper looks whether the world lives */
+#define KICK_POLL_NS		1000000ul	/* without futex_waitv */
+#define KICK_PATIENCE_NS	2000000ul
+
+struct waitv {		/* struct futex_waitv: linux/futex.h may predate it */
+	uint64_t value, address;
+	uint32_t flags, reserved;
+};
+
+static bool have_waitv;
+static struct baton_tuning tuning;
+
+void baton_tune(const struct baton_tuning *t)
+{
+	tuning = *t;
+}
+
+void baton_init(void)
+{
+	uint32_t word = 1;
+	struct waitv w = { .value = 0, .address = (uint64_t)&word,
+			   .flags = FUTEX_32 | FUTEX_PRIVATE };
+	cpu_set_t cpus;
+	bool spare;
+
+	have_waitv = hostcall6(SYS_futex_waitv, (long)&w, 1, 0, 0, 0, 0) == -EAGAIN;
+	spare = sched_getaffinity(0, sizeof(cpus), &cpus) || CPU_COUNT(&cpus) > 1;
+	tuning = (struct baton_tuning){
+		.spin_ns = spare ? SPIN_NS : 0,
+		.kernel_yields = spare ? 0 : 1,
+		.world_yields = spare ? 0 : 1,
+	};
+}
+
+static void kick_send(struct world *w, uint32_t *seq)
+{
+	/* Unpredictable: an acknowledgement cannot be written in advance. */
+	*seq = (uint32_t)world_random() | 1;
+	w->area->kick_seq = *seq;
+	hostcall3(SYS_tgkill, w->pid, w->pid, STUB_KICK_SIGNAL);
+}
+
+static bool alive(struct world *w)
+{
+	if (w->started && hostcall6(SYS_wait4, w->pid, 0, WNOHANG, 0, 0, 0) == w->pid)
+		world_died(w);
+	return w->started;
+}
+
+static void sleep_for_turn(struct world *w, volatile uint32_t *kick, uint64_t ns)
+{
+	uint64_t until = clock_ns() + (kick && !have_waitv ? KICK_POLL_NS : ns);
+	struct timespec at = { (time_t)(until / 1000000000ul), (long)(until % 1000000000ul) };
+	struct waitv v[2] = {
+		{ .value = TURN_WORLD, .address = (uint64_t)&w->area->turn, .flags = FUTEX_32 },
+		{ .value = 0, .address = (uint64_t)kick, .flags = FUTEX_32 | FUTEX_PRIVATE },
+	};
+
+	if (have_waitv)
+		hostcall6(SYS_futex_waitv, (long)v, kick ? 2 : 1, 0, (long)&at, CLOCK_MONOTONIC, 0);
+	else
+		hostcall6(SYS_futex, (long)&w->area->turn, FUTEX_WAIT_BITSET, TURN_WORLD,
+			  (long)&at, 0, -1);
+}
+
+/* A kick once sent must have arrived before anything else is asked of the world. */
+static bool kick_settle(struct world *w, uint32_t seq)
+{
+	uint64_t start = clock_ns();
+
+	while (w->area->kick_ack != seq) {
+		if (clock_ns() - start > KICK_PATIENCE_NS) {
+			struct timespec ms = { 0, 1000000 };
+
+			if (!alive(w))
+				return false;
+			hostcall2(SYS_nanosleep, (long)&ms, 0);
+		} else if (tuning.spin_ns) {
+			__builtin_ia32_pause();
+		} else {
+			hostcall1(SYS_sched_yield, 0);
+		}
+	}
+	return true;
+}
+
+static bool come_back(struct world *w, uint32_t command, volatile uint32_t *kick, uint64_t patience)
+{
+	struct world_area *area = w->area;
+	uint64_t now = clock_tsc(), start = now;
+	uint64_t spin = tuning.spin_ns * clock_tsc_khz() / 1000000;
+	unsigned yields = tuning.kernel_yields;
+	uint32_t seq = 0;
+
+	for (;;) {
+		if (area->turn == TURN_KERNEL)
+			break;
+		if (kick && *kick && !seq &&
+		    !((command & CMD_BATCH) && area->done == BATCH_PENDING)) {
+			kick_send(w, &seq);
+			start = clock_tsc();
+			yields = tuning.kernel_yields;
+		}
+		if (patience && clock_tsc_to_ns(clock_tsc()) - clock_tsc_to_ns(now) > patience) {
+			kick_send(w, &seq);
+			patience = 0;
+		}
+		if (clock_tsc() - start < spin) {
+			__builtin_ia32_pause();
+			continue;
+		}
+		if (yields) {
+			yields--;
+			hostcall1(SYS_sched_yield, 0);
+			continue;
+		}
+		world_stats.switches_wait++;
+		__atomic_exchange_n(&area->kernel_sleeps, 1, __ATOMIC_SEQ_CST);
+		if (area->turn == TURN_WORLD)
+			sleep_for_turn(w, seq ? NULL : kick, patience ? patience : LIVENESS_NS);
+		area->kernel_sleeps = 0;
+		if (area->turn == TURN_WORLD && !alive(w))
+			return false;
+	}
+	return !seq || kick_settle(w, seq);
+}
+
+bool baton_pass(struct world *w, uint32_t command, volatile uint32_t *kick)
+{
+	struct world_area *area = w->area;
+
+	if (!w->started)
+		return false;
+	area->spin = (uint32_t)(tuning.spin_ns * clock_tsc_khz() / 1000000);
+	area->yields = tuning.world_yields;
+	area->always_prove = !tuning.spin_ns;
+	area->command = command;
+	/* Behind the gates the stub writes it where the proof is looked for. */
+	if (command & CMD_RUN) {
+		w->nonce = world_random() >> 2;
+		w->proved = false;
+	}
+	area->nonce = w->nonce;
+	__atomic_exchange_n(&area->turn, TURN_WORLD, __ATOMIC_SEQ_CST);
+	if (area->world_sleeps)
+		hostcall3(SYS_futex, (long)&area->turn, FUTEX_WAKE, 1);
+	else
+		world_stats.switches_spin++;
+	if (!come_back(w, command, kick, command & CMD_RUN ? 0 : PATIENCE_NS))
+		return false;
+	w->signal_mode = area->mode == MODE_SIGNAL;	/* certain only once proved */
+	return true;
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Being sure that a world stands still, and telling it what to map.
+ *
+ * A guest program can write TURN itself and run on.  That alone gains it nothing
+ * it could not have: the kernel world takes the registers it finds, once.  But
+ * the guest's kernel, believing the program stopped, may hand the program's pages
+ * to somebody else; and a cookie laid into the control area could be read.  So
+ * before either, the kernel world asks for a proof: behind a gate in the stub the
+ * world moves the file position of a descriptor to a random number (one lseek()
+ * there, one here to look).  Guest code can reach the gate only by jumping to it,
+ * and from there on the stub has control until the next RUN, which comes with
+ * another number.  A signal's exit brings the proof along; one by a trampoline
+ * does so when asked.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/hostcall.h"
+#include "base/log.h"
+#include "machine/machine.h"
+#include "world/area.h"
+
+#define ATTEMPTS	50
+
+static struct world *loose;	/* ran last, by its own account stopped */
+
+static bool proof_seen(struct world *w)
+{
+	return hostcall3(SYS_lseek, w->proof_fd, 0, SEEK_CUR) == (long)w->nonce;
+}
+
+bool world_prove(struct world *w)
+{
+	if (loose == w)
+		loose = NULL;
+	if (!w->started)
+		return false;
+	if (w->proved)
+		return true;
+	for (unsigned i = 0; i < ATTEMPTS; i++) {
+		if (proof_seen(w)) {
+			w->proved = true;
+			w->signal_mode = w->area->mode == MODE_SIGNAL;	/* written behind the gate */
+			return true;
+		}
+		if (!baton_pass(w, CMD_PROVE, NULL))
+			return false;
+	}
+	log_error("user world %u does not stop", w->index);
+	machine_stop(MACHINE_ERROR, 0, "a user world does not stop");
+	return false;
+}
+
+void world_loose(struct world *w)
+{
+	loose = w;
+}
+
+void world_quiesce_except(const struct world *w)
+{
+	if (loose && loose != w)
+		world_prove(loose);
+}
+
+void world_quiesce(void)
+{
+	world_quiesce_except(NULL);
+}
+
+/*
+ * A batch that was interrupted, which only an attack or a signal from outside
+ * can bring about: the frame may hold the cookie.  Everything below the SIMD
+ * state of the frame goes; registers were taken from it before.
+ */
+static void batch_scrub(struct world *w)
+{
+	memset(w->area->stack, 0, (size_t)(w->fpstate - w->area->stack));
+	w->area->cookie = 0;
+	w->signal_mode = true;
+}
+
+bool world_batch_prepare(struct world *w)
+{
+	struct world_area *area = w->area;
+
+	if (!world_prove(w))
+		return false;
+	for (unsigned i = 0; i < w->queued; i++)
+		area->requests[i] = w->queue[i];
+	area->count = w->queued;
+	area->done = BATCH_PENDING;
+	area->cookie = w->cookie;
+	world_stats.requests += w->queued;
+	return true;
+}
+
+int world_batch_result(struct world *w)
+{
+	int64_t error = w->area->error;
+
+	if (w->area->done == BATCH_PENDING) {
+		batch_scrub(w);
+		return -EAGAIN;
+	}
+	w->queued = 0;
+	return error < 0 && error > -4096 ? (int)error : 0;
+}
+
+int world_batch(struct world *w)
+{
+	int err = -EAGAIN;
+
+	for (unsigned i = 0; i < ATTEMPTS && err == -EAGAIN; i++) {
+		if (!world_batch_prepare(w) || !baton_pass(w, CMD_BATCH, NULL))
+			return -EIO;
+		world_stats.batches++;
+		err = world_batch_result(w);
+	}
+	return err;
+}

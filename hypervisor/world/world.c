@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT
+/*
+ * User worlds: the processes, their queues of map requests, and their end.
+ */
+#include "world/world.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/wait.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/hostcall.h"
+#include "base/layout.h"
+#include "base/log.h"
+#include "machine/machine.h"
+#include "patch/patch.h"
+#include "world/area.h"
+#include "world/hostsignal.h"
+
+struct world *worlds;
+unsigned worlds_number;
+unsigned world_xsave_size;
+uint64_t world_xcr0;
+struct world_stats world_stats;
+
+static struct stub_const stub_constants;
+
+extern const uint8_t stub_start[], stub_end[];
+
+_Static_assert(FILTER_MAX * sizeof(struct sock_filter) <= STUB_BATCH * REQUEST_SIZE,
+	       "the filter travels in the requests' place");
+
+/* Numbers nobody can guess, by the handful. */
+uint64_t world_random(void)
+{
+	static uint64_t pool[64];
+	static unsigned left;
+
+	if (!left) {
+		bug_on(hostcall3(SYS_getrandom, (long)pool, sizeof(pool), 0) != sizeof(pool));
+		left = array_size(pool);
+	}
+	return pool[--left];
+}
+
+void world_died(struct world *w)
+{
+	if (!w->started)
+		return;
+	w->started = false;
+	log_error("user world %u (process %d) was killed", w->index, w->pid);
+	machine_stop(MACHINE_WORLD_DIED, 0, "a user world's process was killed");
+}
+
+static int features_check(void)
+{
+	uint32_t eax, ebx, ecx, edx;
+
+	__asm__ volatile("cpuid" : "=a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx) : "0"(1), "2"(0));
+	if (!(ecx & (1u << 27)))
+		return -ENOSYS;
+	__asm__ volatile("xgetbv" : "=a"(eax), "=d"(edx) : "c"(0));
+	world_xcr0 = (uint64_t)edx << 32 | eax;
+	__asm__ volatile("cpuid" : "=a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx) : "0"(13), "2"(0));
+	world_xsave_size = ebx;
+	return ebx <= VCPU_XSAVE_SIZE ? 0 : -E2BIG;
+}
+
+static int shared_prepare(void)
+{
+	uint8_t *text = mmap(NULL, STUB_TEXT_SIZE + STUB_CONST_SIZE, PROT_READ | PROT_WRITE,
+			     MAP_SHARED, patch_fd(), PATCH_TEXT);
+
+	if (text == MAP_FAILED)
+		return -errno;
+	memcpy(text, stub_start, (size_t)(stub_end - stub_start));
+	memcpy(text + STUB_TEXT_SIZE, &stub_constants, sizeof(stub_constants));
+	munmap(text, STUB_TEXT_SIZE + STUB_CONST_SIZE);
+	return 0;
+}
+
+static int world_start(struct world *w, int area_fd)
+{
+	uint64_t offset = (uint64_t)w->index * STUB_AREA_SIZE;
+	int err;
+
+	w->area = (struct world_area *)(LAYOUT_CONTROL + offset);
+	w->frame = (void *)((uint64_t)w->area + (stub_constants.frame - STUB_AREA));
+	w->fpstate = (uint8_t *)w->area + (stub_constants.fpstate - STUB_AREA);
+	w->cookie = world_random();
+	w->proof_fd = memfd_create("ring3-proof", MFD_CLOEXEC);
+	if (w->proof_fd < 0)
+		return -errno;
+	w->fs_base = w->gs_base = BASE_UNKNOWN;
+	w->area->turn = TURN_WORLD;
+	w->area->done = BATCH_PENDING;
+	err = world_spawn(w, area_fd, offset);
+	if (err)
+		return err;
+	w->started = true;
+	return 0;
+}
+
+static int world_await(struct world *w)
+{
+	int status;
+
+	while (w->area->turn == TURN_WORLD) {
+		if (hostcall6(SYS_wait4, w->pid, (long)&status, WNOHANG, 0, 0, 0) == w->pid) {
+			w->started = false;
+			return -ECHILD;
+		}
+		usleep(200);
+	}
+	if (w->area->error)
+		return (int)w->area->error;
+	/* The cookie stood in the filter. */
+	memset(w->area->requests, 0, sizeof(w->area->requests));
+	memset(w->area->xsave, 0, sizeof(w->area->xsave));
+	return 0;
+}
+
+int worlds_init(unsigned count)
+{
+	int area_fd, err;
+
+	if (!count)
+		return 0;
+	err = features_check();
+	if (!err)
+		fpu_init();
+	if (!err)
+		err = world_frame_learn(&stub_constants);
+	if (!err)
+		err = shared_prepare();
+	if (err) {
+		log_error("user worlds cannot be made here: %s",
+			  err == -ENOSYS ? "the host lacks XSAVE or alternate signal stacks"
+					 : "the host's signal frames are too large");
+		return err;
+	}
+	if (count > LAYOUT_CONTROL_SIZE / STUB_AREA_SIZE)
+		return -EINVAL;
+	area_fd = memfd_create("ring3-control", MFD_CLOEXEC);
+	if (area_fd < 0 || ftruncate(area_fd, (off_t)count * STUB_AREA_SIZE))
+		return -errno;
+	if (mmap((void *)LAYOUT_CONTROL, (size_t)count * STUB_AREA_SIZE, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_FIXED_NOREPLACE, area_fd, 0) != (void *)LAYOUT_CONTROL)
+		return -errno;
+	baton_init();
+	worlds = arena_alloc(count * sizeof(*worlds), 64);
+	for (unsigned i = 0; i < count && !err; i++) {
+		worlds[i].index = i;
+		err = world_start(&worlds[i], area_fd);
+		if (!err)
+			worlds_number = i + 1;
+	}
+	for (unsigned i = 0; i < worlds_number && !err; i++)
+		err = world_await(&worlds[i]);
+	close(area_fd);
+	if (err) {
+		log_error("starting user worlds failed (%d): is seccomp allowed here?", -err);
+		worlds_exit();
+	}
+	return err;
+}
+
+unsigned worlds_count(void)
+{
+	return worlds_number;
+}
+
+struct world *world_get(unsigned index)
+{
+	bug_on(index >= worlds_number);
+	return &worlds[index];
+}
+
+unsigned world_index(const struct world *w)
+{
+	return w->index;
+}
+
+void worlds_exit(void)
+{
+	for (unsigned i = 0; i < worlds_number; i++) {
+		worlds[i].started = false;
+		hostcall2(SYS_kill, worlds[i].pid, HOST_SIGKILL);
+	}
+	for (unsigned i = 0; i < worlds_number; i++)
+		hostcall6(SYS_wait4, worlds[i].pid, 0, 0, 0, 0, 0);
+	worlds_number = 0;
+}
+
+void worlds_check(void)
+{
+	for (unsigned i = 0; i < worlds_number; i++)
+		if (worlds[i].started &&
+		    hostcall6(SYS_wait4, worlds[i].pid, 0, WNOHANG, 0, 0, 0) == worlds[i].pid)
+			world_died(&worlds[i]);
+}
+
+void world_stub_range(uint64_t *start, uint64_t *end)
+{
+	*start = STUB_BASE;
+	*end = STUB_END;
+}
+
+bool world_reserved(uint64_t gva, uint64_t length)
+{
+	uint64_t end = gva + length;
+
+	return (gva < STUB_END && end > STUB_BASE) ||
+	       (gva < STUB_TABLE + STUB_TABLE_SIZE && end > STUB_TABLE);
+}
+
+static const int op_call[] = { [WORLD_MAP] = SYS_mmap, [WORLD_PROTECT] = SYS_mprotect,
+			       [WORLD_UNMAP] = SYS_munmap };
+
+/* Can `r` be appended to, or put before, the request `q`? */
+static bool request_merge(struct stub_request *q, const struct stub_request *r)
+{
+	bool map = r->op == SYS_mmap;
+
+	if (q->op != r->op || q->prot != r->prot || q->fd != r->fd)
+		return false;
+	if (r->gva == q->gva + q->length && (!map || r->offset == q->offset + q->length)) {
+		q->length += r->length;
+		return true;
+	}
+	if (q->gva == r->gva + r->length && (!map || q->offset == r->offset + r->length)) {
+		q->gva = r->gva;
+		q->offset = r->offset;
+		q->length += r->length;
+		return true;
+	}
+	return false;
+}
+
+void world_request(struct world *w, const struct world_request *req)
+{
+	struct stub_request r = {
+		.op = (uint32_t)op_call[req->op], .gva = req->gva, .length = req->length,
+	};
+
+	bug_on((req->gva | req->length | req->offset) & ~PAGE_MASK);
+	if (!req->length || req->gva + req->length > LAYOUT_TASK_END ||
+	    req->gva + req->length < req->gva || world_reserved(req->gva, req->length)) {
+		w->error = -EINVAL;
+		return;
+	}
+	if (req->op != WORLD_UNMAP)
+		r.prot = (req->prot & WORLD_PROT_R ? PROT_READ : 0) |
+			 (req->prot & WORLD_PROT_W ? PROT_WRITE : 0) |
+			 (req->prot & WORLD_PROT_X ? PROT_EXEC : 0);
+	if (req->op == WORLD_MAP) {
+		r.fd = req->source == WORLD_PATCHED ? STUB_FD_PATCH : STUB_FD_RAM;
+		r.offset = req->offset;
+	}
+	if ((r.prot & PROT_WRITE) && (r.prot & PROT_EXEC)) {
+		w->error = -EINVAL;
+		return;
+	}
+	if (w->queued && request_merge(&w->queue[w->queued - 1], &r))
+		return;
+	if (w->queued == STUB_BATCH) {
+		int err = world_batch(w);
+
+		if (err)
+			w->error = err;
+	}
+	w->queue[w->queued++] = r;
+}
+
+int world_sync(struct world *w)
+{
+	int err = w->queued ? world_batch(w) : 0;
+
+	if (w->error) {
+		err = w->error;
+		w->error = 0;
+	}
+	return err;
+}
+
+void world_clear(struct world *w)
+{
+	static const struct { uint64_t start, end; } guest[] = {
+		{ 0, STUB_TABLE }, { STUB_TABLE + STUB_TABLE_SIZE, STUB_BASE },
+		{ STUB_END, LAYOUT_TASK_END },
+	};
+
+	w->queued = 0;
+	for (unsigned i = 0; i < array_size(guest); i++)
+		w->queue[w->queued++] = (struct stub_request){
+			.op = SYS_munmap, .gva = guest[i].start,
+			.length = guest[i].end - guest[i].start,
+		};
+}
