@@ -56,6 +56,8 @@ static void attend(struct vcpu *vcpu)
 {
 	vcpu->fast.kick = 0;
 	timers_run(clock_ns());
+	if (irq_take_nmi())
+		vcpu->nmi_pending = true;
 	console_poll();
 	if (machine.config.gdb_port && gdb_poll())
 		debugger(vcpu, GDB_STOP_INTERRUPT);
