@@ -5,6 +5,7 @@
  */
 #include "device/platform.h"
 
+#include "base/clock.h"
 #include "device/acpi_pm.h"
 #include "device/guestport.h"
 #include "device/i8042.h"
@@ -13,10 +14,24 @@
 #include "device/pic.h"
 #include "device/pit.h"
 #include "device/rtc.h"
+#include "machine/kvmclock.h"
+#include "machine/timer.h"
 #include "memory/ram.h"
 
 #define COM1_PORT	0x3f8
 #define COM1_GSI	4
+#define TRIM_PERIOD	3000000000UL	/* ns */
+
+static struct timer trim_timer;
+
+/* The host slews its clock; ours, and the guest's paravirtual one, must follow. */
+static void clock_trim(void *device)
+{
+	(void)device;
+	clock_recalibrate();
+	kvmclock_update();
+	timer_arm(&trim_timer, clock_ns() + TRIM_PERIOD);
+}
 
 static int interrupts_init(void)
 {
@@ -58,7 +73,11 @@ int platform_init(struct uart_backend *com1)
 		error = debugexit_init();
 	if (!error)
 		error = pvpanic_init();
-	return error;
+	if (error)
+		return error;
+	timer_init(&trim_timer, clock_trim, NULL);
+	timer_arm(&trim_timer, clock_ns() + TRIM_PERIOD);
+	return 0;
 }
 
 void platform_flush(void)

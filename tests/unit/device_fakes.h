@@ -33,6 +33,7 @@ uint64_t clock_tsc(void) { return fake_now * FAKE_TSC_PER_NS; }
 uint64_t clock_tsc_khz(void) { return FAKE_TSC_PER_NS * 1000000; }
 uint64_t clock_tsc_to_ns(uint64_t tsc) { return tsc / FAKE_TSC_PER_NS; }
 uint64_t clock_ns_to_tsc(uint64_t ns) { return ns * FAKE_TSC_PER_NS; }
+void clock_recalibrate(void) { }
 uint64_t clock_realtime_ns(void) { return fake_now + (uint64_t)fake_realtime_offset; }
 
 void vcpu_kick(void) { fake_kicks++; }
