@@ -28,7 +28,6 @@
 
 /* Legacy region of the XSAVE area and the header's first field. */
 #define XSAVE_FCW		0
-#define XSAVE_FTW		4
 #define XSAVE_MXCSR		24
 #define XSAVE_XSTATE_BV		512
 
@@ -50,13 +49,12 @@ static void memory_types_reset(struct vcpu *vcpu)
 
 static void xsave_reset(struct vcpu *vcpu)
 {
-	const uint16_t fcw = 0x40;
+	const uint16_t fcw = 0x37f;	/* as FNINIT leaves it: firmware has run */
 	const uint32_t mxcsr = 0x1f80;
 	const uint64_t present = 3;
 
 	memset(vcpu->xsave, 0, sizeof(vcpu->xsave));
 	memcpy(vcpu->xsave + XSAVE_FCW, &fcw, sizeof(fcw));
-	vcpu->xsave[XSAVE_FTW] = 0xff;
 	memcpy(vcpu->xsave + XSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
 	memcpy(vcpu->xsave + XSAVE_XSTATE_BV, &present, sizeof(present));
 	vcpu->fpu_place = FPU_IN_MEMORY;

@@ -112,7 +112,8 @@ static bool fault(int sig, struct frame_regs *f)
 	switch (f->trapno) {
 	case VEC_PF: {
 		gva_t addr = GVA(f->cr2 - vcpu->fast.delta);
-		bool same_half = addr.v >> 63 == (vcpu->fast.delta == DELTA_HIGH);
+		bool same_half = !(f->cr2 >> 47) &&
+				 addr.v >> 63 == (vcpu->fast.delta == DELTA_HIGH);
 		/* Across the halves, what the guest means is not where the host looked. */
 		enum vtlb_result r = same_half ? vtlb_fill_kernel(vcpu, addr, f->err & PF_W) :
 						 VTLB_INTERPRET;
