@@ -56,7 +56,7 @@ SNIPPET(fault_int, "int $0x21");
 SNIPPET(fault_bp, "int3; nop");
 SNIPPET(fault_int80, "int $0x80; nop");
 SNIPPET(fault_ac, "pushf; orl $0x40000, (%rsp); popf; mov 1(%rsp), %eax; nop");
-SNIPPET(fault_xm, "movl $0x1f00, -4(%rsp); ldmxcsr -4(%rsp); xorps %xmm0, %xmm0; "
+SNIPPET(fault_xm, "movl $0x1d80, -4(%rsp); ldmxcsr -4(%rsp); xorps %xmm0, %xmm0; "
 		  "movss %xmm0, %xmm1; mov $1, %eax; cvtsi2ss %eax, %xmm1; divss %xmm0, %xmm1");
 SNIPPET(fault_mf, "movw $0x340, -2(%rsp); fldcw -2(%rsp); fldz; fld1; fdivp; fwait");
 SNIPPET(single_step, "nop; nop; ud2");
