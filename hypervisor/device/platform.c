@@ -15,23 +15,11 @@
 #include "device/pit.h"
 #include "device/rtc.h"
 #include "machine/kvmclock.h"
-#include "machine/timer.h"
 #include "memory/ram.h"
 
 #define COM1_PORT	0x3f8
 #define COM1_GSI	4
 #define TRIM_PERIOD	3000000000UL	/* ns */
-
-static struct timer trim_timer;
-
-/* The host slews its clock; ours, and the guest's paravirtual one, must follow. */
-static void clock_trim(void *device)
-{
-	(void)device;
-	clock_recalibrate();
-	kvmclock_update();
-	timer_arm(&trim_timer, clock_ns() + TRIM_PERIOD);
-}
 
 static int interrupts_init(void)
 {
@@ -73,11 +61,22 @@ int platform_init(struct uart_backend *com1)
 		error = debugexit_init();
 	if (!error)
 		error = pvpanic_init();
-	if (error)
-		return error;
-	timer_init(&trim_timer, clock_trim, NULL);
-	timer_arm(&trim_timer, clock_ns() + TRIM_PERIOD);
-	return 0;
+	return error;
+}
+
+void platform_poll(void)
+{
+	static uint64_t trimmed;
+	uint64_t now = clock_ns();
+
+	/* Not a timer: it would have the host's timer set twice for every tick of the guest. */
+	if (now - trimmed < TRIM_PERIOD)
+		return;
+	if (trimmed) {
+		clock_recalibrate();
+		kvmclock_update();
+	}
+	trimmed = now;
 }
 
 void platform_flush(void)

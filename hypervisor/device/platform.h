@@ -13,6 +13,11 @@
  * 0 or -errno.
  */
 int platform_init(struct uart_backend *com1);
+/*
+ * Housekeeping, whenever the loop attends to something: every few seconds our clock,
+ * and the guest's paravirtual one, are made to follow the host's slewing.
+ */
+void platform_poll(void);
 /* Hand out buffered console output: before the CPU waits (HLT) and before the end. */
 void platform_flush(void);
 

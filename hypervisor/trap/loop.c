@@ -56,6 +56,7 @@ static void attend(struct vcpu *vcpu)
 {
 	vcpu->fast.kick = 0;
 	timers_run(clock_ns());
+	platform_poll();
 	if (irq_take_nmi())
 		vcpu->nmi_pending = true;
 	console_poll();

@@ -147,6 +147,7 @@ static void operate(const struct operation *op)
 		break;
 	}
 	irq_take_nmi();
+	platform_poll();
 }
 
 /* With every line low and every interrupt ended, the end of pending must come. */
