@@ -23,6 +23,8 @@ static void on_fault(int number, siginfo_t *si, void *context)
 	greg_t *g = ((ucontext_t *)context)->uc_mcontext.gregs;
 
 	(void)number;
+	/* A handler inherits the alignment-check flag. */
+	__asm__ volatile("pushfq; andq $~0x40000, (%%rsp); popfq" : : : "cc", "memory");
 	info = *si;
 	trap_number = g[REG_TRAPNO];
 	trap_error = g[REG_ERR];
