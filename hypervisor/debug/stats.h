@@ -4,7 +4,8 @@
  *
  * A counter is a plain field: `stats.blocks++`.  Only the vCPU's thread counts.
  * Time is accounted by saying what begins:  stats_time(STATS_USER) on the way
- * into a user world, stats_time(STATS_ENGINE) on the way out (one RDTSC each).
+ * into a user world, stats_time(STATS_ENGINE) on the way out; one RDTSC each,
+ * hence only if stats.timed (--stats).
  *
  * Counters of user worlds (switches, map calls) live in world/world.h; the
  * table shows both.
@@ -60,6 +61,7 @@ struct stats {
 	STATS_COUNTERS(X)
 #undef X
 	uint64_t exceptions[32];	/* injected, by vector */
+	bool timed;
 	uint64_t clock[STATS_CLOCKS];	/* TSC ticks */
 	uint64_t since;			/* TSC when the current clock began; 0: not started */
 	enum stats_clock current;
@@ -70,8 +72,11 @@ extern struct stats stats;
 /* Switch clocks: the time until now goes to the one that ran. */
 static inline void stats_time(enum stats_clock next)
 {
-	uint64_t now = __builtin_ia32_rdtsc();
+	uint64_t now;
 
+	if (likely(!stats.timed))
+		return;
+	now = __builtin_ia32_rdtsc();
 	if (likely(stats.since))
 		stats.clock[stats.current] += now - stats.since;
 	stats.since = now;

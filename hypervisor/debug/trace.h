@@ -2,9 +2,10 @@
 /*
  * The trace: a ring of binary records of what the engine did last.
  *
- * Everything is always recorded (some 10 ns each), so that after a fault the
- * way to it can be read; classes chosen by --trace are also printed as they
- * happen.  The ring is dumped by trace_dump() on our own bugs, engine faults,
+ * Everything is always recorded (a few ns each), so that after a fault the way
+ * to it can be read; classes chosen by --trace are also printed as they happen.
+ * Reading the clock would cost more than the rest: records are stamped in
+ * groups of TRACE_STAMP_EVERY, unless they are printed.  The ring is dumped by trace_dump() on our own bugs, engine faults,
  * triple faults and hangs (debug/dump.h does it all), and by gdb's
  * `monitor trace`.
  *
@@ -101,8 +102,11 @@ struct trace_record {
 
 #define TRACE_RING_SIZE	4096	/* a power of two */
 
+#define TRACE_STAMP_EVERY	16	/* likewise */
+
 struct trace_ring {
 	uint64_t count;		/* ever recorded; the next one goes to count % size */
+	uint64_t stamp;		/* TSC when last read */
 	uint32_t mask;		/* TRACE_*: also printed live */
 	struct trace_record records[TRACE_RING_SIZE];
 };
@@ -114,9 +118,11 @@ void trace_print_live(const struct trace_record *record);
 
 static inline void trace_exit(enum trace_kind kind, uint64_t rip, uint64_t a, uint64_t b)
 {
-	struct trace_record *r = &trace_ring.records[trace_ring.count++ % TRACE_RING_SIZE];
+	struct trace_record *r = &trace_ring.records[trace_ring.count % TRACE_RING_SIZE];
 
-	r->tsc = __builtin_ia32_rdtsc();
+	if (trace_ring.count++ % TRACE_STAMP_EVERY == 0 || unlikely(trace_ring.mask))
+		trace_ring.stamp = __builtin_ia32_rdtsc();
+	r->tsc = trace_ring.stamp;
 	r->rip = rip;
 	r->a = a;
 	r->b = b;
@@ -134,7 +140,7 @@ const char *trace_class_text(unsigned i);
 /* Which classes to print from now on (machine.config.trace). */
 void trace_set_mask(uint32_t mask);
 
-/* The last n records, oldest first, decoded; times are before now. */
+/* The last n records, oldest first, decoded; times are before now, good to a group. */
 void trace_report(struct report *report, unsigned n);
 void trace_dump(unsigned n);	/* to standard error */
 

@@ -87,6 +87,7 @@ static int start(const struct machine_config *config)
 	vcpu->fast.engine_fs = __builtin_ia32_rdfsbase64();
 	debug_init(vcpu);
 	trace_set_mask(config->trace);
+	stats.timed = config->stats;
 	emulate_fpu_fetch = simd_to_memory;
 	gdb_fpu_fetch = simd_to_memory;
 	r = platform_init(serial_init());
