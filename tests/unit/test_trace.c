@@ -94,7 +94,7 @@ START_TEST(ring_not_full)
 	c.lines = 0;
 	trace_report(&c.report, 100);
 	ck_assert_uint_eq(c.lines, 3);
-	ck_assert_ptr_ne(strstr(c.first, "vector e  error 2"), NULL);
+	ck_assert_ptr_ne(strstr(c.first, "vector e  error/cr2 2"), NULL);
 	ck_assert_ptr_ne(strstr(c.last, "address dead"), NULL);
 }
 END_TEST
