@@ -219,6 +219,12 @@ static void fill_small(struct vcpu *vcpu, uint64_t addr, const struct walk *w)
 	stats.pages_filled += (end - first) / PAGE_SIZE;
 }
 
+void vtlb_change_half(void)
+{
+	if (entry_list(SPACE_KERNEL)->count)
+		space_clear(SPACE_KERNEL);
+}
+
 enum vtlb_result vtlb_fill_kernel(struct vcpu *vcpu, gva_t addr, bool write)
 {
 	uint32_t error, i;

@@ -36,6 +36,13 @@ enum vtlb_result {
 enum vtlb_result vtlb_fill_kernel(struct vcpu *vcpu, gva_t addr, bool write);
 
 /*
+ * CPL0 code of the other half runs from now on (fast.delta changed).  Only the
+ * mappings of one half exist at a time, because with the other's delta they
+ * would answer for addresses that they are not.
+ */
+void vtlb_change_half(void);
+
+/*
  * User worlds.  vtlb_world(): the world for the current CR3, its stale entries
  * gone.  vtlb_fill_user(): access is WALK_READ, WALK_WRITE or WALK_EXEC.
  */

@@ -80,8 +80,6 @@ static bool site_indirect(struct vcpu *vcpu, struct site *site)
 		return false;
 	if (b->rip >> 63 == high)
 		block_link_indirect(b);
-	else
-		block_unlink_indirect();
 	return go(vcpu, b->host);
 }
 

@@ -5,6 +5,8 @@
  */
 #include "translate/translate.h"
 
+#include "memory/vtlb.h"
+
 #define SYSTEM_FLAGS	(RFLAGS_IOPL | RFLAGS_NT | RFLAGS_VIF | RFLAGS_VIP | RFLAGS_ID)
 #define HOST_FLAGS	(RFLAGS_ARITH | RFLAGS_DF)
 
@@ -44,7 +46,11 @@ void state_enter(struct vcpu *vcpu)
 {
 	struct vcpu_fast *f = &vcpu->fast;
 
-	f->delta = state_delta(vcpu->rip);
+	if (unlikely(f->delta != state_delta(vcpu->rip))) {
+		f->delta = state_delta(vcpu->rip);
+		block_unlink_indirect();
+		vtlb_change_half();
+	}
 	f->host_rsp = vcpu->regs[REG_RSP] + f->delta;
 	f->host_flags = (vcpu->rflags & HOST_FLAGS) | RFLAGS_IF | RFLAGS_FIXED;
 	f->if_adjust = vcpu->rflags & RFLAGS_IF ? 0 : 0ul - RFLAGS_IF;
