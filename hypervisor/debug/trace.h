@@ -4,10 +4,10 @@
  *
  * Everything is always recorded (a few ns each), so that after a fault the way
  * to it can be read; classes chosen by --trace are also printed as they happen.
+ * The ring is dumped by trace_dump() on our own bugs, engine faults, triple
+ * faults and hangs (debug/dump.h does it all), and by gdb's `monitor trace`.
  * Reading the clock would cost more than the rest: records are stamped in
- * groups of TRACE_STAMP_EVERY, unless they are printed.  The ring is dumped by trace_dump() on our own bugs, engine faults,
- * triple faults and hangs (debug/dump.h does it all), and by gdb's
- * `monitor trace`.
+ * groups of TRACE_STAMP_EVERY, unless they are printed.
  *
  * How to use:  trace_exit(TRACE_K_CR_WRITE, vcpu->rip, 3, value);
  * To add a kind, add a row below.  One writer, the vCPU's thread; a record made
