@@ -107,7 +107,7 @@ static void host_stos(void *to, uint64_t value, uint64_t n, unsigned size)
 
 enum emulate_result op_movs(struct vcpu *vcpu, const struct op *op)
 {
-	void *from, *to;
+	void *from, *to = NULL;
 	struct string s;
 	gva_t source, target;
 	uint64_t n, m, value;
@@ -242,7 +242,7 @@ static uint64_t string_search(const struct op *op, const uint8_t *a, const uint8
 static enum emulate_result string_scan(struct vcpu *vcpu, const struct op *op, bool cmps)
 {
 	uint64_t n, m, a = vcpu->regs[REG_RAX], b;
-	void *first = NULL, *second;
+	void *first = NULL, *second = NULL;
 	struct string s;
 	gva_t source, target;
 	bool fault;
