@@ -56,6 +56,9 @@ void trap_init(void)
 	gdt[8] = base >> 32;
 	__asm__ volatile("ltr %w0; lldt %w1" :: "r"(TSS_SELECTOR), "r"(0));
 	trap_last.vector = TRAP_NONE;
+	/* Firmware leaves IRQ 0 at vector 8. */
+	out8(0x21, 0xff);
+	out8(0xa1, 0xff);
 }
 
 uint64_t trap_gate_error(unsigned vector)
