@@ -8,7 +8,8 @@
 #ifndef RING3_TESTS_DEVICE_FAKES_H
 #define RING3_TESTS_DEVICE_FAKES_H
 
-#include <check.h>
+#include "suite.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,17 +75,5 @@ static inline void fake_sleep(uint64_t ns)
 
 static inline uint8_t in8(uint16_t port) { return (uint8_t)bus_pio_read(port, 1); }
 static inline void out8(uint16_t port, unsigned v) { bus_pio_write(port, 1, v); }
-
-/* Run the suite; the process's exit status. */
-static inline int fake_run(Suite *s)
-{
-	SRunner *r = srunner_create(s);
-	int failed;
-
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
 
 #endif

@@ -3,7 +3,8 @@
  * Guest-virtual access: page crossing, faults before any effect, MMIO pieces,
  * code pages, and what the software TLB may and may not remember.
  */
-#include <check.h>
+#include "suite.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -303,8 +304,6 @@ int main(void)
 {
 	Suite *suite = suite_create("access");
 	TCase *tests = tcase_create("access");
-	SRunner *runner;
-	int failed;
 
 	if (ram_init(RAM))
 		return 2;
@@ -322,9 +321,5 @@ int main(void)
 	tcase_add_test(tests, legacy_addresses_wrap);
 	tcase_add_test(tests, debugger_sees_all);
 	suite_add_tcase(suite, tests);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

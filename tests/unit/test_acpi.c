@@ -4,7 +4,8 @@
  * pointers, agreement with the devices; and, where iasl is installed, that the
  * reference disassembler and compiler understand them.
  */
-#include <check.h>
+#include "suite.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -243,8 +244,6 @@ int main(void)
 {
 	Suite *s = suite_create("acpi");
 	TCase *t = tcase_create("tables");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, test_rsdp_is_found_by_a_scan);
@@ -256,9 +255,5 @@ int main(void)
 	tcase_add_test(t, test_aml_full_buffer_is_noticed);
 	tcase_add_test(t, test_iasl_understands_all);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -211,5 +211,5 @@ int main(void)
 	tcase_add_test(t, test_mmio_move_and_remove);
 	tcase_add_test(t, test_device_without_handlers);
 	suite_add_tcase(s, t);
-	return fake_run(s);
+	return suite_run(s);
 }

@@ -2,7 +2,8 @@
 /*
  * The Linux boot protocol: what is refused, and what a kernel finds when it starts.
  */
-#include <check.h>
+#include "suite.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -214,8 +215,6 @@ int main(void)
 {
 	Suite *suite = suite_create("bzimage");
 	TCase *parse = tcase_create("parse"), *load = tcase_create("load"), *e820 = tcase_create("e820");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(parse, setup, NULL);
 	tcase_add_test(parse, accepts);
@@ -232,9 +231,5 @@ int main(void)
 	suite_add_tcase(suite, parse);
 	suite_add_tcase(suite, load);
 	suite_add_tcase(suite, e820);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

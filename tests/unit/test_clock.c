@@ -4,7 +4,8 @@
  * ways, and recalibration without a step.  Bounds are wide enough for a loaded
  * machine: they tell a wrong factor from a right one, not a good host from a bad.
  */
-#include <check.h>
+#include "suite.h"
+
 #include <stdlib.h>
 #include <time.h>
 
@@ -119,8 +120,6 @@ int main(void)
 {
 	Suite *suite = suite_create("clock");
 	TCase *tests = tcase_create("clock");
-	SRunner *runner;
-	int failed;
 
 	if (clock_init())
 		return 77;	/* no usable TSC on this host */
@@ -132,9 +131,5 @@ int main(void)
 	tcase_add_test(tests, recalibration_does_not_step);
 	tcase_add_test(tests, wall_clock);
 	suite_add_tcase(suite, tests);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

@@ -4,7 +4,8 @@
  * XSAVE sizes that agree with what the processor itself writes, and frequencies
  * that multiply out.
  */
-#include <check.h>
+#include "suite.h"
+
 #include <cpuid.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,8 +213,6 @@ int main(void)
 {
 	Suite *suite = suite_create("cpuid");
 	TCase *tests = tcase_create("cpuid");
-	SRunner *runner;
-	int failed;
 
 	if (clock_init())
 		return 77;
@@ -227,9 +226,5 @@ int main(void)
 	tcase_add_test(tests, hypervisor_leaves);
 	tcase_add_test(tests, vendor_is_the_host);
 	suite_add_tcase(suite, tests);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

@@ -3,7 +3,8 @@
  * State dumps: page walks of every paging mode, entries absent or outside RAM,
  * code and stack that cannot be read, and no side effects on page tables.
  */
-#include <check.h>
+#include "suite.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,8 +151,6 @@ int main(void)
 {
 	Suite *suite = suite_create("dump");
 	TCase *tc = tcase_create("dump");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, walk_long_mode);
@@ -160,9 +159,5 @@ int main(void)
 	tcase_add_test(tc, code_and_stack);
 	tcase_add_test(tc, modes_and_exception);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -2,7 +2,8 @@
 /*
  * ELF kernels by multiboot 1 and PVH, raw multiboot kernels, modules; damaged ones.
  */
-#include <check.h>
+#include "suite.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -331,8 +332,6 @@ int main(void)
 {
 	Suite *suite = suite_create("elf");
 	TCase *tc = tcase_create("elf");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, pvh);
@@ -346,9 +345,5 @@ int main(void)
 	tcase_add_test(tc, notes_damaged);
 	tcase_add_test(tc, formats);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

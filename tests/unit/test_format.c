@@ -3,7 +3,8 @@
  * format_string() against libc's snprintf, for every conversion that log.h
  * promises, and the memory operations against their definitions.
  */
-#include <check.h>
+#include "suite.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,8 +117,6 @@ int main(void)
 {
 	Suite *suite = suite_create("format");
 	TCase *tests = tcase_create("format");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tests, 60);
 	tcase_add_test(tests, conversions);
@@ -125,9 +124,5 @@ int main(void)
 	tcase_add_test(tests, mistakes_do_not_crash);
 	tcase_add_test(tests, memory_operations);
 	suite_add_tcase(suite, tests);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

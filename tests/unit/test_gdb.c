@@ -6,7 +6,8 @@
  * The stub is one thread: a test queues the client's bytes, ended by something
  * that resumes, calls gdb_stop(), and looks at what came back.
  */
-#include <check.h>
+#include "suite.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -495,8 +496,6 @@ int main(void)
 {
 	Suite *suite = suite_create("gdb");
 	TCase *framing_tests = tcase_create("framing"), *tc = tcase_create("session");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(framing_tests, framing);
 	tcase_add_test(framing_tests, framing_survives);
@@ -520,9 +519,5 @@ int main(void)
 	tcase_add_test(tc, machine_end_is_noticed);
 	tcase_add_test(tc, monitor_commands);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -3,7 +3,8 @@
  * The host timer with the real clock: it fires for the earliest deadline, not
  * early, and is left alone when deadlines only move away.
  */
-#include <check.h>
+#include "suite.h"
+
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -104,8 +105,6 @@ int main(void)
 {
 	Suite *s = suite_create("hosttimer");
 	TCase *t = tcase_create("hosttimer");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, NULL);
 	tcase_set_timeout(t, 30);
@@ -114,9 +113,5 @@ int main(void)
 	tcase_add_test(t, test_moving_away_costs_no_host_call);
 	tcase_add_test(t, test_earlier_is_set_at_once);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -237,5 +237,5 @@ int main(void)
 	tcase_add_test(t, test_pins_above_the_isa_and_nonsense);
 	tcase_add_test(t, test_wide_and_narrow_window_access);
 	suite_add_tcase(s, t);
-	return fake_run(s);
+	return suite_run(s);
 }

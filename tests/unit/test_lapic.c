@@ -503,5 +503,5 @@ int main(void)
 	tcase_add_test(t, test_extint_through_lint0);
 	tcase_add_test(t, test_apic_goes_before_extint);
 	suite_add_tcase(s, t);
-	return fake_run(s);
+	return suite_run(s);
 }

@@ -2,7 +2,8 @@
 /*
  * The command line: sizes, defaults, what is refused.
  */
-#include <check.h>
+#include "suite.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,8 +130,6 @@ int main(void)
 {
 	Suite *suite = suite_create("options");
 	TCase *tc = tcase_create("options");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, sizes);
 	tcase_add_test(tc, defaults);
@@ -139,9 +138,5 @@ int main(void)
 	tcase_add_test(tc, help);
 	tcase_add_test(tc, refused);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -278,5 +278,5 @@ int main(void)
 	tcase_add_test(t, test_rise_kicks);
 	tcase_add_test(t, test_cascade_input_is_nobodys);
 	suite_add_tcase(s, t);
-	return fake_run(s);
+	return suite_run(s);
 }

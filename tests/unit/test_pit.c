@@ -312,5 +312,5 @@ int main(void)
 	tcase_add_test(t, test_shortest_period_does_not_flood);
 	tcase_add_test(t, test_refresh_bit_toggles);
 	suite_add_tcase(s, t);
-	return fake_run(s);
+	return suite_run(s);
 }

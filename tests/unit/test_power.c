@@ -246,5 +246,5 @@ int main(void)
 	tcase_add_test(t, test_pvpanic);
 	tcase_add_test(t, test_debug_console);
 	suite_add_tcase(s, t);
-	return fake_run(s);
+	return suite_run(s);
 }

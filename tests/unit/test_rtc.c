@@ -312,5 +312,5 @@ int main(void)
 	tcase_add_test(t, test_memory_sizes);
 	tcase_add_test(t, test_host_clock_set_back);
 	suite_add_tcase(s, t);
-	return fake_run(s);
+	return suite_run(s);
 }

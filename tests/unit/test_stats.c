@@ -2,7 +2,8 @@
 /*
  * Statistics: the table shows what was counted and only that; clocks add up.
  */
-#include <check.h>
+#include "suite.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,17 +77,11 @@ int main(void)
 {
 	Suite *suite = suite_create("stats");
 	TCase *tc = tcase_create("stats");
-	SRunner *runner;
-	int failed;
 
 	clock_init();
 	tcase_add_test(tc, nothing_counted);
 	tcase_add_test(tc, counted_rows_show);
 	tcase_add_test(tc, clocks_add_up);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -3,7 +3,8 @@
  * System registers: which values are refused, and what each accepted one does to
  * mode, translations and the pages of the KVM clock.
  */
-#include <check.h>
+#include "suite.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -354,8 +355,6 @@ int main(void)
 {
 	Suite *suite = suite_create("system");
 	TCase *tests = tcase_create("system");
-	SRunner *runner;
-	int failed;
 
 	if (clock_init())
 		return 77;
@@ -375,9 +374,5 @@ int main(void)
 	tcase_add_test(tests, msrs);
 	tcase_add_test(tests, kvm_clock);
 	suite_add_tcase(suite, tests);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

@@ -137,5 +137,5 @@ int main(void)
 	tcase_add_test(t, test_rearm_in_callback);
 	tcase_add_test(t, test_host_timer_is_told_of_changes);
 	suite_add_tcase(s, t);
-	return fake_run(s);
+	return suite_run(s);
 }

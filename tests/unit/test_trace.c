@@ -3,7 +3,8 @@
  * The trace: the ring keeps the last records in order, the command line's list
  * parses, and only chosen classes are printed live.
  */
-#include <check.h>
+#include "suite.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,8 +141,6 @@ int main(void)
 {
 	Suite *suite = suite_create("trace");
 	TCase *tc = tcase_create("trace");
-	SRunner *runner;
-	int failed;
 
 	clock_init();
 	tcase_add_test(tc, parse_names);
@@ -150,9 +149,5 @@ int main(void)
 	tcase_add_test(tc, ring_not_full);
 	tcase_add_test(tc, live_prints_chosen_classes);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

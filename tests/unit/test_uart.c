@@ -260,5 +260,5 @@ int main(void)
 	tcase_add_test(t, test_wide_access);
 	tcase_add_test(t, test_bad_index);
 	suite_add_tcase(s, t);
-	return fake_run(s);
+	return suite_run(s);
 }

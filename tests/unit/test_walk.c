@@ -8,7 +8,8 @@
  * 4.6.1.  Then A/D bits, reserved bits, the other paging modes, and tables
  * outside RAM, one test each.
  */
-#include <check.h>
+#include "suite.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -416,8 +417,6 @@ int main(void)
 {
 	Suite *suite = suite_create("walk");
 	TCase *tests = tcase_create("walk");
-	SRunner *runner;
-	int failed;
 
 	if (ram_init(RAM))
 		return 2;
@@ -437,9 +436,5 @@ int main(void)
 	tcase_add_test(tests, pae);
 	tcase_add_test(tests, two_level);
 	suite_add_tcase(suite, tests);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }
