@@ -126,7 +126,7 @@ static bool come_back(struct world *w, uint32_t command, volatile uint32_t *kick
 	for (;;) {
 		if (area->turn == TURN_KERNEL)
 			break;
-		if (kick && *kick && !seq &&
+		if (kick && (*kick || (tuning.kick_after && clock_tsc() - now > tuning.kick_after)) && !seq &&
 		    !((command & CMD_BATCH) && area->done == BATCH_PENDING)) {
 			kick_send(w, &seq);
 			start = clock_tsc();

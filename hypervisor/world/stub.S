@@ -189,7 +189,8 @@ stub_\name:
 	save_bases
 	movl	$REASON_FAST, AT(AREA_REASON)
 	cmpl	$0, AT(AREA_ALWAYS_PROVE)
-	jne	fast_prove
+	je	fast_release
+	prove	fast
 fast_release:
 	movl	$MODE_FAST, AT(AREA_MODE)	/* behind the gate: true if proved */
 	release
@@ -238,10 +239,6 @@ run_compat:
 	mov	%eax, %gs
 	load_bases			/* the selectors reset them */
 	jmp	run
-
-fast_prove:
-	prove	fast
-	jmp	fast_release
 
 fast_chores:
 	test	$CMD_PROVE, %r15d

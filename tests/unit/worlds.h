@@ -7,6 +7,7 @@
 #define RING3_TESTS_WORLDS_H
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
