@@ -14,7 +14,7 @@ say		= $(if $(V),,@echo "  $(1)	$(2)")
 WARNINGS	:= -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wstrict-prototypes \
 		   -Wmissing-prototypes
 ifneq ($(findstring clang,$(CC)),)
-WARNINGS	+= -Wconditional-uninitialized
+WARNINGS	+= -Wconditional-uninitialized -Wno-missing-field-initializers
 endif
 SANITIZE_FLAGS	:= $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all)
 CFLAGS		?= -O2 -g
