@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "translate/translate.h"
+#include "translate/user_access.h"
 
 void rewrite_fix(struct rewrite *r, unsigned flags, unsigned spilled)
 {
@@ -108,8 +109,13 @@ void rewrite_leave(struct rewrite *r, struct site *site, bool resume)
 
 void rewrite_interpret(struct rewrite *r, bool ends)
 {
+	struct site *site = rewrite_site(r, site_interpret);
+	site_handler handler = user_access_prepare(site, r->insn);
+
+	if (handler)
+		site->handler = handler;
 	rewrite_fix(r, r->after_sti ? FIX_SHADOW : 0, 0);
-	rewrite_leave(r, rewrite_site(r, site_interpret), !ends);
+	rewrite_leave(r, site, !ends);
 	r->ended = ends;
 }
 
@@ -563,7 +569,7 @@ static bool is_sensitive(const struct rewrite *r, bool *ends)
 	case ZYDIS_MNEMONIC_RDPMC: case ZYDIS_MNEMONIC_SGDT: case ZYDIS_MNEMONIC_SIDT:
 	case ZYDIS_MNEMONIC_SLDT: case ZYDIS_MNEMONIC_STR: case ZYDIS_MNEMONIC_SMSW:
 	case ZYDIS_MNEMONIC_LAR: case ZYDIS_MNEMONIC_LSL: case ZYDIS_MNEMONIC_VERR:
-	case ZYDIS_MNEMONIC_VERW: case ZYDIS_MNEMONIC_STAC: case ZYDIS_MNEMONIC_CLAC:
+	case ZYDIS_MNEMONIC_VERW:
 	case ZYDIS_MNEMONIC_RDFSBASE: case ZYDIS_MNEMONIC_RDGSBASE:
 	case ZYDIS_MNEMONIC_WRFSBASE: case ZYDIS_MNEMONIC_WRGSBASE:
 	case ZYDIS_MNEMONIC_RDPKRU: case ZYDIS_MNEMONIC_WRPKRU: case ZYDIS_MNEMONIC_MONITOR:
@@ -665,6 +671,12 @@ void rewrite_insn(struct rewrite *r, bool interpret)
 
 	r->ended = false;
 	rewrite_fix(r, r->after_sti ? FIX_SHADOW : 0, 0);
+	if (insn->zy.mnemonic == ZYDIS_MNEMONIC_STAC || insn->zy.mnemonic == ZYDIS_MNEMONIC_CLAC) {
+		/* Not the host's AC: it would check alignment. */
+		emit_store_imm(&r->out, VCPU_ADDR(fast.ac_adjust),
+			       insn->zy.mnemonic == ZYDIS_MNEMONIC_STAC ? RFLAGS_AC : 0);
+		return;
+	}
 	if (insn->zy.mnemonic == ZYDIS_MNEMONIC_STI || insn->zy.mnemonic == ZYDIS_MNEMONIC_CLI) {
 		rewrite_sti_cli(r);
 		return;

@@ -51,6 +51,13 @@ bool translate_continue(struct vcpu *vcpu)
 	return go(vcpu, b->host);
 }
 
+bool translate_resume(struct vcpu *vcpu, struct site *site)
+{
+	if (likely(site->resume && site->block->valid))
+		return go(vcpu, site->resume);
+	return translate_continue(vcpu);
+}
+
 bool site_exit(struct vcpu *vcpu, struct site *site)
 {
 	uint64_t generation = block_generation();

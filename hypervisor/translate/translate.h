@@ -79,5 +79,7 @@ bool site_fpu(struct vcpu *vcpu, struct site *site);		/* fetch SIMD state, retry
 
 /* What a handler returns when the vCPU is at vcpu->rip: look up and go on, or leave. */
 bool translate_continue(struct vcpu *vcpu);
+/* The same after an instruction that changed nothing but registers and memory. */
+bool translate_resume(struct vcpu *vcpu, struct site *site);
 
 #endif

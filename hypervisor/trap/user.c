@@ -22,14 +22,32 @@
 #include "translate/simd.h"
 #include "world/world.h"
 
+#define STAY	256u	/* instructions interpreted before a page is looked at again */
+
+/* A page that may not execute (yet): interpret while it lasts, a world switch apiece is dear. */
+static void interpret_page(struct vcpu *vcpu)
+{
+	uint64_t page = vcpu->rip & PAGE_MASK;
+
+	for (unsigned n = 0; n < STAY && !gdb_breakpoint_at(GVA(vcpu->rip)); n++) {
+		interpret_step(vcpu);
+		if (vcpu->exception.valid || vcpu->cpl != 3 || vcpu->fast.kick || machine.stop ||
+		    (vcpu->rip & PAGE_MASK) != page || (vcpu->rflags & RFLAGS_TF))
+			return;
+	}
+}
+
 static void user_page_fault(struct vcpu *vcpu, const struct world_exit *exit)
 {
 	unsigned access = exit->error & PF_I ? WALK_EXEC : exit->error & PF_W ? WALK_WRITE : WALK_READ;
 
 	stats.user_faults++;
 	/* The host reports a fetch from a page without PROT_EXEC with the I bit, where it has NX. */
-	if (vtlb_fill_user(vcpu, GVA(exit->address), access) == VTLB_INTERPRET &&
-	    !gdb_breakpoint_at(GVA(vcpu->rip)))
+	if (vtlb_fill_user(vcpu, GVA(exit->address), access) != VTLB_INTERPRET)
+		return;
+	if (access == WALK_EXEC)
+		interpret_page(vcpu);
+	else
 		interpret_step(vcpu);
 }
 
@@ -66,6 +84,11 @@ static void user_syscall(struct vcpu *vcpu, const struct world_exit *exit)
 	struct walk w;
 
 	stats.syscalls++;
+	if (!(vcpu->efer & EFER_SCE)) {
+		vcpu->rip -= 2;
+		vcpu_raise(vcpu, VEC_UD);
+		return;
+	}
 	trace_exit(TRACE_K_SYSCALL, vcpu->rip, vcpu->regs[REG_RAX], vcpu->regs[REG_RDI]);
 	if (exit->trapped &&
 	    !walk_translate(vcpu, GVA(vcpu->rip - 2), WALK_EXEC | WALK_USER | WALK_PROBE, &w) &&
