@@ -10,6 +10,7 @@ CC		:= gcc
 endif
 PREFIX		?= /usr/local
 Q		:= $(if $(V),,@)
+PARALLEL	= $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 say		= $(if $(V),,@echo "  $(1)	$(2)")
 WARNINGS	:= -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wstrict-prototypes \
 		   -Wmissing-prototypes
@@ -135,7 +136,7 @@ MEMORY		?= 512M
 APPEND		?= console=ttyS0 quiet panic=-1
 run:
 	$(Q).ci/install-packages run
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) all
 	$(Q)kernel=$$(tests/boot/fetch-kernel $(KERNEL)) && \
 		tests/boot/make-initramfs $(BUILD)/initramfs.cpio && \
 		exec $(BUILD)/ring3 run --kernel "$$kernel" --initrd $(BUILD)/initramfs.cpio \
@@ -143,7 +144,7 @@ run:
 
 check:
 	$(Q).ci/install-packages check
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) all
 	$(Q)tests/run $(SUITES)
 
 bench: all
