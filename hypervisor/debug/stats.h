@@ -50,7 +50,6 @@
 	X(user_accesses,	"memory",		"kernel accesses to user memory, by walk") \
 	X(interrupts,		"interrupts",		"interrupts delivered")		\
 	X(halts,		"interrupts",		"HLT waits")			\
-	X(timers,		"interrupts",		"device timers expired")	\
 	X(pio,			"devices",		"port accesses")		\
 	X(mmio,			"devices",		"memory-mapped accesses")
 

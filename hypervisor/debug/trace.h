@@ -40,36 +40,27 @@
 	X(HALT,		EXITS,		"rflags",	"deadline")		\
 	X(STOP,		EXITS,		"why",		"code")			\
 	X(EXCEPTION,	CPU,		"vector",	"error/cr2")		\
-	X(TRIPLE_FAULT,	CPU,		"vector",	"error")		\
-	X(IRET,		CPU,		"cs",		"rsp")			\
-	X(SYSRET,	CPU,		"target",	"rsp")			\
 	X(CR_WRITE,	CPU,		"cr",		"value")		\
-	X(DR_WRITE,	CPU,		"dr",		"value")		\
 	X(MSR_READ,	CPU,		"msr",		"value")		\
 	X(MSR_WRITE,	CPU,		"msr",		"value")		\
 	X(CPUID,	CPU,		"leaf",		"subleaf")		\
 	X(MODE,		CPU,		"cr0",		"efer")			\
-	X(PAGE_FAULT,	MMU,		"address",	"error")		\
 	X(FILL,		MMU,		"gva",		"gpa")			\
 	X(FLUSH,	MMU,		"what",		"address")		\
 	X(EVICT,	MMU,		"gva",		"count")		\
-	X(USER_ACCESS,	MMU,		"address",	"length")		\
 	X(BLOCK,	TRANSLATE,	"host",		"bytes")		\
-	X(LINK,		TRANSLATE,	"host",		"target")		\
-	X(ADAPT,	TRANSLATE,	"host",		"form")			\
+	X(ADAPT,	TRANSLATE,	"known",	"-")			\
 	X(CODE_WRITTEN,	TRANSLATE,	"gpa",		"blocks")		\
 	X(CACHE_FLUSH,	TRANSLATE,	"used",		"blocks")		\
-	X(PATCH,	TRANSLATE,	"gpa",		"sites")		\
+	X(PATCH,	TRANSLATE,	"gpa",		"traps")		\
 	X(IRQ_SET,	IRQ,		"gsi",		"level")		\
 	X(IRQ_TAKE,	IRQ,		"vector",	"rflags")		\
-	X(TIMER,	IRQ,		"deadline",	"now")			\
 	X(PIO_READ,	DEVICE,		"port",		"value")		\
 	X(PIO_WRITE,	DEVICE,		"port",		"value")		\
 	X(MMIO_READ,	DEVICE,		"gpa",		"value")		\
 	X(MMIO_WRITE,	DEVICE,		"gpa",		"value")		\
-	X(WORLD_ENTER,	WORLD,		"world",	"cr3")			\
 	X(WORLD_SYNC,	WORLD,		"world",	"requests")		\
-	X(WORLD_CLEAR,	WORLD,		"world",	"pcid")			\
+	X(WORLD_CLEAR,	WORLD,		"world",	"-")			\
 	X(FPU_MOVE,	WORLD,		"from",		"to")
 
 enum trace_class_bit {

@@ -278,7 +278,7 @@ int op_lower(struct op *op, enum decode_mode mode, const struct insn *insn)
 	const struct rule *rule = &rules[zy->mnemonic];
 
 	*op = (struct op){ .base = OP_NO_REG, .index = OP_NO_REG, .seg = SEG_DS };
-	if (!isa_present(zy->meta.isa_set))
+	if (!isa_present(zy->meta.isa_set) && rule->run != op_hypercall)
 		return -EINVAL;
 	op->length = zy->length;
 	op->mode = (uint8_t)mode;

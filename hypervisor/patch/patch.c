@@ -27,6 +27,8 @@
 #include "base/arena.h"
 #include "base/layout.h"
 #include "base/log.h"
+#include "debug/stats.h"
+#include "debug/trace.h"
 #include "memory/access.h"
 #include "memory/ram.h"
 #include "patch/analyze.h"
@@ -174,6 +176,8 @@ static bool view_write(struct node *n, unsigned view)
 	uint8_t *bytes = view_bytes(view);
 	struct view *v = &views[view];
 
+	stats.pages_patched++;
+	trace_exit(TRACE_K_PATCH, v->gva, n->page.v, n->analysis.traps);
 	memcpy(bytes, page, PAGE_SIZE);
 	for (unsigned i = 0; i < ANALYSIS_BYTES && n->analysis.traps; i++)
 		for (unsigned bits = n->analysis.trap[i]; bits; bits &= bits - 1)
@@ -260,6 +264,7 @@ bool patch_image(struct vcpu *vcpu, gva_t rip, gpa_t page, enum world_source *so
 	}
 	if (index == INDEX_UNKNOWN) {
 		ram_mark_code(page, true);
+		stats.pages_scanned++;
 		if (scan_next(bytes, NULL, 0, wide) < 0) {
 			*index_of(page) = index = wide ? INDEX_CLEAN64 : INDEX_CLEAN32;
 		} else {
@@ -351,6 +356,7 @@ bool patch_syscall_site(struct vcpu *vcpu, gva_t rip, gpa_t page, enum world_sou
 	memcpy(&site->number, bytes + start + 1, 4);
 	site->hot = 1;
 	n->hot++;
+	stats.syscall_sites++;
 	if (image_of(n, rip.v & PAGE_MASK, source, offset))
 		return true;
 	site->hot = 0;

@@ -62,6 +62,7 @@ void translate_demote(uint64_t rip)
 	}
 	demoted[slot] = rip;
 	stats.sites_adapted++;
+	trace_exit(TRACE_K_ADAPT, rip, n_demoted, 0);
 }
 
 /* The guest code that a block may be made of: this page, and the next if it is needed. */

@@ -37,14 +37,57 @@ static void interpret_page(struct vcpu *vcpu)
 	}
 }
 
+/*
+ * The guest's #PF handler usually makes the page present and returns to the
+ * same instruction: then it is mapped before that runs, which saves the second
+ * host fault.
+ */
+static struct {
+	bool valid;
+	uint64_t rip, root;
+	gva_t addr;
+	unsigned access;
+} expected;
+
+static void fill_expected(struct vcpu *vcpu)
+{
+	struct walk w;
+
+	if (!expected.valid)
+		return;
+	expected.valid = false;
+	if (vcpu->rip != expected.rip || (vcpu->cr3 & CR3_ADDR_MASK) != expected.root)
+		return;
+	/* Still refused?  Then the retry shall find out. */
+	if (walk_translate(vcpu, expected.addr, expected.access | WALK_USER | WALK_PROBE, &w))
+		return;
+	vtlb_fill_user(vcpu, expected.addr, expected.access);
+}
+
+static void expect_fill(struct vcpu *vcpu, const struct world_exit *exit, unsigned access)
+{
+	expected.valid = true;
+	expected.rip = vcpu->rip;
+	expected.root = vcpu->cr3 & CR3_ADDR_MASK;
+	expected.addr = GVA(exit->address);
+	expected.access = access;
+}
+
 static void user_page_fault(struct vcpu *vcpu, const struct world_exit *exit)
 {
 	unsigned access = exit->error & PF_I ? WALK_EXEC : exit->error & PF_W ? WALK_WRITE : WALK_READ;
 
 	stats.user_faults++;
 	/* The host reports a fetch from a page without PROT_EXEC with the I bit, where it has NX. */
-	if (vtlb_fill_user(vcpu, GVA(exit->address), access) != VTLB_INTERPRET)
+	switch (vtlb_fill_user(vcpu, GVA(exit->address), access)) {
+	case VTLB_FAULT:
+		expect_fill(vcpu, exit, access);
 		return;
+	case VTLB_FILLED: case VTLB_CODE:
+		return;
+	case VTLB_INTERPRET:
+		break;
+	}
 	if (access == WALK_EXEC)
 		interpret_page(vcpu);
 	else
@@ -103,6 +146,7 @@ void user_run(struct vcpu *vcpu)
 	struct world_exit exit;
 	struct world *world = vtlb_world(vcpu);
 
+	fill_expected(vcpu);
 	if (vcpu->fpu_place == FPU_IN_KERNEL_WORLD)
 		simd_to_memory(vcpu);
 	stats_time(STATS_USER);

@@ -20,6 +20,7 @@
 
 #include "base/hostcall.h"
 #include "base/log.h"
+#include "debug/trace.h"
 #include "machine/machine.h"
 #include "world/area.h"
 
@@ -94,6 +95,7 @@ bool world_batch_prepare(struct world *w)
 	area->done = BATCH_PENDING;
 	area->cookie = w->cookie;
 	world_stats.requests += w->queued;
+	trace_exit(TRACE_K_WORLD_SYNC, 0, w->index, w->queued);
 	return true;
 }
 

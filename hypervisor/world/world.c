@@ -16,6 +16,7 @@
 #include "base/hostcall.h"
 #include "base/layout.h"
 #include "base/log.h"
+#include "debug/trace.h"
 #include "machine/machine.h"
 #include "patch/patch.h"
 #include "world/area.h"
@@ -294,6 +295,7 @@ void world_clear(struct world *w)
 		{ STUB_END, LAYOUT_TASK_END },
 	};
 
+	trace_exit(TRACE_K_WORLD_CLEAR, 0, w->index, 0);
 	w->queued = 0;
 	for (unsigned i = 0; i < array_size(guest); i++)
 		w->queue[w->queued++] = (struct stub_request){

@@ -91,12 +91,12 @@ START_TEST(ring_not_full)
 	trace_report(&c.report, 100);
 	ck_assert_uint_eq(c.lines, 1);
 	trace_exit(TRACE_K_EXCEPTION, 0x1000, 14, 2);
-	trace_exit(TRACE_K_PAGE_FAULT, 0x1000, 0xdead, 2);
+	trace_exit(TRACE_K_FILL, 0x1000, 0xdead, 2);
 	c.lines = 0;
 	trace_report(&c.report, 100);
 	ck_assert_uint_eq(c.lines, 3);
 	ck_assert_ptr_ne(strstr(c.first, "vector e  error/cr2 2"), NULL);
-	ck_assert_ptr_ne(strstr(c.last, "address dead"), NULL);
+	ck_assert_ptr_ne(strstr(c.last, "gva dead"), NULL);
 }
 END_TEST
 

@@ -24,9 +24,9 @@
 #include "world/world.h"
 
 #define CODE		0x400000ul	/* guest address of the code page */
-#define CODE_PAGE	0x100000ul	/* where it is in RAM */
+#define CODE_PAGE	CODE		/* where it is in RAM: no paging, so that debuggers see it too */
 #define DATA		0x600000ul
-#define DATA_PAGE	0x200000ul	/* 16 pages */
+#define DATA_PAGE	DATA		/* 16 pages */
 #define STACK		(DATA + 0x8000)
 
 /* A snippet: guest code between two labels. */
@@ -64,7 +64,7 @@ static inline void snippet_load(struct world *w, const uint8_t *begin, const uin
 	request(w, WORLD_MAP, DATA, 16 * PAGE_SIZE, DATA_PAGE, WORLD_PROT_R | WORLD_PROT_W);
 	memset(vcpu, 0, offsetof(struct vcpu, fpu_place));
 	vcpu->cpl = 3;
-	vcpu->cr0 = CR0_PE | CR0_PG | CR0_AM;
+	vcpu->cr0 = CR0_PE | CR0_AM;
 	vcpu->efer = EFER_LMA | EFER_LME | EFER_SCE;
 	vcpu->seg[SEG_CS] = (struct vcpu_segment){ .selector = 0x33, .limit = 0xffffffff,
 		.attr = SEG_ATTR_L | SEG_ATTR_P | SEG_ATTR_DPL | SEG_ATTR_S | 0xb };
