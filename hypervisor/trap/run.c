@@ -59,8 +59,12 @@ static int start_memory(const struct machine_config *config)
 		r = map_fixed(LAYOUT_STACK, LAYOUT_STACK_SIZE);
 	if (!r)
 		r = arena_init();
-	if (!r)
-		r = ram_init(config->memory);
+	if (r)
+		return r;
+	r = ram_init(config->memory);
+	if (r)
+		log_error("the host does not give %lu MiB for the guest (%s); give less --memory",
+			  config->memory / MIB, strerror(-r));
 	return r;
 }
 
