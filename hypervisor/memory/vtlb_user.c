@@ -30,8 +30,27 @@ static struct user_space spaces[WORLDS_MAX];
 static unsigned n_spaces, current = WORLDS_MAX;
 static uint64_t use_clock;
 
+/* All patched images are about to be forgotten. */
+static void drop_patched(void)
+{
+	for (unsigned space = 1; space <= n_spaces; space++) {
+		uint32_t i = entry_list(space)->first, next;
+
+		for (; i != ENTRY_NONE; i = next) {
+			struct entry *e = entry_get(i);
+
+			next = e->space_next;
+			if (e->source != WORLD_PATCHED)
+				continue;
+			space_unmap(space, e->va, PAGE_SIZE);
+			entry_remove(i);
+		}
+	}
+}
+
 void vtlb_user_init(unsigned worlds)
 {
+	patch_flush = drop_patched;
 	n_spaces = worlds < WORLDS_MAX ? worlds : WORLDS_MAX;
 	for (unsigned i = 0; i < n_spaces; i++)
 		spaces[i] = (struct user_space){ .world = world_get(i), .root = ~0ul };
@@ -152,9 +171,16 @@ static void map_around(struct vcpu *vcpu, unsigned space, uint64_t va, uint64_t 
 		if (!ram_contains(page, PAGE_SIZE) || ram_offset(page) != offset + n * PAGE_SIZE ||
 		    w.page_size != PAGE_SIZE || !leaf || !(*leaf & 1 << 5))
 			return;
-		if (prot & WORLD_PROT_W ? !(w.writable && w.dirty) || ram_is_code(page)
-					: w.writable && w.dirty)
+		if (prot & WORLD_PROT_X) {
+			if (w.no_execute || w.writable)
+				return;
+			vtlb_protect_code(page);
+			if (!patch_clean(vcpu, page))
+				return;
+		} else if (prot & WORLD_PROT_W ? !(w.writable && w.dirty) || ram_is_code(page)
+					       : w.writable && w.dirty) {
 			return;
+		}
 		user_map(space, next, WORLD_RAM, ram_offset(page), page, prot, w.global);
 	}
 }
@@ -193,9 +219,10 @@ enum vtlb_result vtlb_fill_user(struct vcpu *vcpu, gva_t addr, unsigned access)
 	if (access & WALK_EXEC) {
 		if (gdb_breakpoint_in_page(GVA(va)))
 			return VTLB_INTERPRET;
+		/* First, so that what patch/ looks at cannot change unseen. */
+		vtlb_protect_code(page);
 		if (!patch_image(vcpu, GVA(vcpu->rip), page, &source, &offset))
 			return VTLB_INTERPRET;
-		vtlb_protect_code(page);
 		prot |= WORLD_PROT_X;
 	} else if (w.writable && w.dirty) {
 		if (access & WALK_WRITE) {
@@ -226,7 +253,7 @@ enum vtlb_result vtlb_fill_user(struct vcpu *vcpu, gva_t addr, unsigned access)
 		entry_remove(old);
 	}
 	user_map(space, va, source, offset, page, prot, w.global);
-	if (!(access & WALK_EXEC) && w.page_size == PAGE_SIZE && source == WORLD_RAM)
+	if (w.page_size == PAGE_SIZE && source == WORLD_RAM)
 		map_around(vcpu, space, va, offset, prot);
 	return VTLB_FILLED;
 }

@@ -263,7 +263,6 @@ bool patch_image(struct vcpu *vcpu, gva_t rip, gpa_t page, enum world_source *so
 		n = NULL;
 	}
 	if (index == INDEX_UNKNOWN) {
-		ram_mark_code(page, true);
 		stats.pages_scanned++;
 		if (scan_next(bytes, NULL, 0, wide) < 0) {
 			*index_of(page) = index = wide ? INDEX_CLEAN64 : INDEX_CLEAN32;
@@ -295,6 +294,20 @@ bool patch_image(struct vcpu *vcpu, gva_t rip, gpa_t page, enum world_source *so
 		return true;
 	start_afresh();
 	return false;
+}
+
+bool patch_clean(struct vcpu *vcpu, gpa_t page)
+{
+	bool wide = vcpu_64bit_code(vcpu);
+	const uint8_t *bytes = ram_pointer(page, PAGE_SIZE);
+
+	if (!bytes)
+		return false;
+	if (*index_of(page) == INDEX_UNKNOWN && scan_next(bytes, NULL, 0, wide) < 0) {
+		stats.pages_scanned++;
+		*index_of(page) = wide ? INDEX_CLEAN64 : INDEX_CLEAN32;
+	}
+	return *index_of(page) == (wide ? INDEX_CLEAN64 : INDEX_CLEAN32);
 }
 
 /* `mov $number, %eax; syscall`, the call just made being this one. */
