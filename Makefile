@@ -111,7 +111,8 @@ unit: $(UNIT_TESTS)
 # the address sanitizer, whose shadow lies where guest RAM is otherwise.
 FUZZERS		:= $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS	?= 15
-FUZZ_FLAGS	:= -g -O1 -std=gnu11 -Wall -Wextra -no-pie -fno-pie -Itests
+# (libFuzzer intercepts memcmp and the like, which base/memory_ops.c defines too: the first wins.)
+FUZZ_FLAGS	:= -g -O1 -std=gnu11 -Wall -Wextra -no-pie -fno-pie -Itests -Wl,-z,muldefs
 $(BUILD)/fuzz/fuzz_boot: tests/fuzz/fuzz_boot.c tests/fuzz/heap_ram.c $(wildcard hypervisor/boot/*.c) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
