@@ -32,7 +32,7 @@ static const struct {
 
 static const char *const clock_names[STATS_CLOCKS] = {
 	[STATS_ENGINE] = "engine", [STATS_USER] = "user worlds",
-	[STATS_KERNEL] = "translated kernel code", [STATS_IDLE] = "idle (HLT)",
+	[STATS_KERNEL] = "kernel code with its call-outs", [STATS_IDLE] = "idle (HLT)",
 };
 
 static const char *const exception_names[32] = {
