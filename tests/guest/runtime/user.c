@@ -41,6 +41,7 @@ void user_init(void)
 		user_data = phys_to_virt(user_data_pa);
 		msr_write(MSR_STAR, (uint64_t)KERNEL_CS << 32 | (uint64_t)(USER_CS32) << 48);
 		msr_write(MSR_LSTAR, (uint64_t)syscall_entry);
+		msr_write(MSR_CSTAR, (uint64_t)syscall_entry);
 		msr_write(MSR_SFMASK, FLAG_IF | FLAG_DF | FLAG_TF | FLAG_AC | FLAG_NT);
 	}
 	user_map_into(cr3_read());
