@@ -146,7 +146,8 @@ static void descriptors(void)
 		__asm__ volatile("lsl %2, %0; setz %1" : "+r"(limit), "=q"(l) : "r"(selectors[i]) : "cc");
 		__asm__ volatile("verr %w1; setz %0" : "=q"(r) : "r"(selectors[i]) : "cc");
 		__asm__ volatile("verw %w1; setz %0" : "=q"(w) : "r"(selectors[i]) : "cc");
-		printf("selector %#x: lar %d %x lsl %d %x verr %d verw %d\n", selectors[i], a, a ? access : 0, l,
+		/* CPUs differ in whether LAR shows the limit's upper bits. */
+		printf("selector %#x: lar %d %x lsl %d %x verr %d verw %d\n", selectors[i], a, a ? access & 0xf0ff00 : 0, l,
 		       selectors[i] == 0x7b ? 0 : l ? limit : 0, r, w);
 	}
 	unsigned short cs, ss, ds, es, fs, gs;
