@@ -155,6 +155,19 @@ void console_close(void)
 	console.listener = -1;
 }
 
+int console_watch_fd(void)
+{
+	struct stat st;
+
+	if (console.in < 0)
+		return console.listener;
+	/* A file is always readable, at its end too: no news. */
+	if (fstat(console.in, &st) < 0 || S_ISREG(st.st_mode) ||
+	    (S_ISCHR(st.st_mode) && !isatty(console.in)))
+		return -1;
+	return console.in;
+}
+
 /* From here on: in the jail. */
 
 static bool console_wait(int fd, short events, long timeout_ns)

@@ -32,6 +32,9 @@ void console_close(void);
 /* Terminal mode only, from a signal handler too. */
 void console_restore_terminal(void);
 
+/* For the supervising process: where input would show, or -1. */
+int console_watch_fd(void);
+
 void console_attach(const struct console_client *client);
 /* All of them; waits while the reader is slow, except for a socket's, which misses bytes. */
 void console_write(const uint8_t *bytes, size_t n);

@@ -8,15 +8,20 @@
  * deciding itself (machine_stop(), the first one counts) and sending SIGTERM;
  * one that does not listen is killed soon after.  The worlds die with the
  * kernel world, the kernel world with the supervisor (PR_SET_PDEATHSIG).
+ *
+ * It also watches the console: a guest that computes without end takes no look
+ * at it, SIGIO makes the kernel world do so.
  */
 #include "cli/supervise.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,6 +32,7 @@
 #include "trap/run.h"
 
 #define GRACE_NS	(2 * 1000000000ull)	/* from SIGTERM to SIGKILL */
+#define NUDGE_NS	(50 * 1000000ull)	/* between two SIGIO */
 #define FOREVER		UINT64_MAX
 
 /* By CLOCK_MONOTONIC: the TSC is calibrated only in the kernel world. */
@@ -53,43 +59,84 @@ static _Noreturn void supervise_child(const struct machine_config *config, pid_t
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(STATUS_ERROR);
-	/* A terminal's signals reach us both; the supervisor says what they mean. */
+	/* A terminal's signals reach us both; the supervisor says what they mean.  SIGIO is of
+	 * use only once there is a handler. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGQUIT, SIG_IGN);
+	signal(SIGIO, SIG_IGN);
 	sigprocmask(SIG_SETMASK, signals, NULL);
 	_exit(run_machine(config) ? STATUS_ERROR : 0);
 }
 
-/* Wait for the kernel world; its wait status. */
-static int supervise_wait(pid_t child, const sigset_t *signals, uint64_t deadline)
+/*
+ * Sleep until a signal, console input or `until`; the signal's number, or 0.  Input makes a SIGIO
+ * for the child, but not sooner than *nudge_at.
+ */
+static int supervise_sleep(pid_t child, int signals, uint64_t until, uint64_t *nudge_at)
 {
-	uint64_t kill_at = FOREVER, now, until;
+	uint64_t now = supervise_now();
+	bool watch = now >= *nudge_at;
+	struct pollfd fds[] = {
+		{ .fd = signals, .events = POLLIN },
+		{ .fd = watch ? console_watch_fd() : -1, .events = POLLIN },
+	};
+	struct signalfd_siginfo info;
 	struct timespec ts;
+
+	if (!watch)
+		until = min_u64(until, *nudge_at);
+	until = until > now ? until - now : 0;
+	ts.tv_sec = (time_t)min_u64(until / 1000000000ull, 3600);
+	ts.tv_nsec = (long)(until % 1000000000ull);
+	if (ppoll(fds, array_size(fds), &ts, NULL) <= 0)
+		return 0;
+	if (fds[1].revents & POLLIN) {
+		kill(child, SIGIO);
+		*nudge_at = supervise_now() + NUDGE_NS;
+	} else if (fds[1].revents) {
+		*nudge_at = FOREVER;	/* hung up: nothing will come any more */
+	}
+	return fds[0].revents && read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info) ?
+	       (int)info.ssi_signo : 0;
+}
+
+static const char *supervise_signal_name(int sig)
+{
+	switch (sig) {
+	case SIGINT:	return "SIGINT";
+	case SIGHUP:	return "SIGHUP";
+	case SIGQUIT:	return "SIGQUIT";
+	default:	return "SIGTERM";
+	}
+}
+
+/* Wait for the kernel world; its wait status. */
+static int supervise_wait(pid_t child, int signals, uint64_t deadline)
+{
+	uint64_t kill_at = FOREVER, nudge_at = 0, now;
 	int status, sig;
+	bool end;
 
 	for (;;) {
 		if (waitpid(child, &status, WNOHANG) == child)
 			return status;
+		sig = supervise_sleep(child, signals, min_u64(deadline, kill_at), &nudge_at);
 		now = supervise_now();
-		until = min_u64(deadline, kill_at);
-		until = until > now ? until - now : 0;
-		ts.tv_sec = (time_t)min_u64(until / 1000000000ull, 3600);
-		ts.tv_nsec = (long)(until % 1000000000ull);
-		sig = sigtimedwait(signals, NULL, &ts);
-		now = supervise_now();
-		if (sig > 0 && sig != SIGCHLD)
-			machine_stop(MACHINE_QUIT, 0, sig == SIGINT ? "SIGINT" :
-				     sig == SIGHUP ? "SIGHUP" : sig == SIGQUIT ? "SIGQUIT" : "SIGTERM");
-		else if (now >= deadline)
+		end = sig && sig != SIGCHLD;
+		if (end)
+			machine_stop(MACHINE_QUIT, 0, supervise_signal_name(sig));
+		if (now >= deadline) {
 			machine_stop(MACHINE_TIMEOUT, 0, NULL);
+			deadline = FOREVER;
+			end = true;
+		}
 		if (now >= kill_at) {
 			kill(child, SIGKILL);
 			kill_at = FOREVER;
-		} else if ((sig > 0 && sig != SIGCHLD) || now >= deadline) {
+		} else if (end) {
 			kill(child, SIGTERM);
 			kill_at = min_u64(kill_at, now + GRACE_NS);
-			deadline = FOREVER;
 		}
 	}
 }
@@ -165,8 +212,8 @@ static int supervise_conclude(void)
 }
 
 /* One life of the machine, from power-on until machine.stop is set. */
-static int supervise_once(const struct machine_config *config, uint64_t deadline,
-			  const sigset_t *signals, const sigset_t *inherited)
+static int supervise_once(const struct machine_config *config, uint64_t deadline, int signals,
+			  const sigset_t *inherited)
 {
 	pid_t child, parent = getpid();
 
@@ -187,13 +234,8 @@ int supervise(const struct machine_config *config)
 	uint64_t deadline = config->timeout ?
 			    supervise_now() + config->timeout * 1000000000ull : FOREVER;
 	sigset_t signals, inherited;
-	int r;
+	int fd, r;
 
-	r = supervise_share();
-	if (r) {
-		log_error("cannot share memory: %s", strerror(-r));
-		return STATUS_ERROR;
-	}
 	/* A terminal that is not ours, a reader that is gone: errors, not signals. */
 	signal(SIGTTIN, SIG_IGN);
 	signal(SIGTTOU, SIG_IGN);
@@ -202,12 +244,17 @@ int supervise(const struct machine_config *config)
 	for (const int *s = (const int[]){ SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT, 0 }; *s; s++)
 		sigaddset(&signals, *s);
 	sigprocmask(SIG_BLOCK, &signals, &inherited);
+	fd = signalfd(-1, &signals, SFD_CLOEXEC);
+	r = fd < 0 ? -errno : supervise_share();
+	if (r) {
+		log_error("cannot start: %s", strerror(-r));
+		return STATUS_ERROR;
+	}
 
-	r = console_open(config->serial);
-	if (r)
+	if (console_open(config->serial))
 		return STATUS_ERROR;
 	do {
-		r = supervise_once(config, deadline, &signals, &inherited);
+		r = supervise_once(config, deadline, fd, &inherited);
 	} while (!r && machine.stop == MACHINE_REBOOT && !config->no_reboot);
 	console_close();
 	return r ? STATUS_ERROR : supervise_conclude();
