@@ -160,7 +160,7 @@ struct vcpu_fast {
 	uint64_t host_flags;	/* RFLAGS as loaded into, or left by, generated code */
 	uint64_t host_rsp;	/* RSP + delta */
 	uint64_t gs_base[2];	/* guest values: [0] active, [1] IA32_KERNEL_GS_BASE */
-	uint64_t gs_host[2];	/* what WRGSBASE takes for them in the current delta mode */
+	uint64_t gs_host[2];	/* the same rebased: [0] is what the host's GS base holds */
 	uint64_t engine_fs;	/* the engine's own FS base (TLS) */
 	uint64_t engine_rsp;
 	uint64_t cache_rip;	/* host address at which generated code continues */

@@ -30,6 +30,7 @@ enum fix_flag {
 	FIX_TARGET	= 1 << 3,	/* RIP is fast.branch_target */
 	FIX_TAKEN	= 1 << 4,	/* RIP is exits[0].target */
 	FIX_SHADOW	= 1 << 5,	/* the instruction before was STI */
+	FIX_CRITICAL	= 1 << 7,	/* neither before nor after: let it finish first */
 	FIX_RSP_VALUE	= 1 << 6,	/* RSP's guest value is in the (only) scratch register */
 };
 
@@ -58,7 +59,7 @@ struct site {
 	struct block *to;	/* linked target */
 	struct site *in_next;	/* others linked to the same target */
 	void *insn;		/* struct insn for the interpreter, or NULL */
-	uint32_t count;
+	bool operand64;		/* SYSRET: with REX.W */
 };
 
 /* One guest page that code was translated from, as seen at one virtual page. */

@@ -56,6 +56,16 @@ static void apply(struct vcpu *vcpu, const struct block *b, const struct fix *f)
 	vcpu->interrupt_shadow = flags & FIX_SHADOW;
 }
 
+bool fixup_critical(uint64_t pc)
+{
+	const struct block *b;
+
+	if (pc < LAYOUT_CACHE || pc >= LAYOUT_CACHE + LAYOUT_CACHE_SIZE)
+		return false;
+	b = block_at_host(pc);
+	return b && (find_fix(b, pc)->flags & FIX_CRITICAL);
+}
+
 bool fixup_state(struct vcpu *vcpu, uint64_t pc)
 {
 	struct block *b;

@@ -112,6 +112,11 @@ void rewrite_interpret(struct rewrite *r, bool ends)
 	struct site *site = rewrite_site(r, site_interpret);
 	site_handler handler = user_access_prepare(site, r->insn);
 
+	if (r->insn->zy.mnemonic == ZYDIS_MNEMONIC_IRETQ)
+		handler = site_iret;
+	else if (r->insn->zy.mnemonic == ZYDIS_MNEMONIC_SYSRET)
+		handler = site_sysret;
+	site->operand64 = r->insn->zy.operand_width == 64;
 	if (handler)
 		site->handler = handler;
 	rewrite_fix(r, r->after_sti ? FIX_SHADOW : 0, 0);
@@ -638,6 +643,28 @@ static void check_simd(struct rewrite *r)
 	site->resume = (uint32_t)(uintptr_t)r->out.p;
 }
 
+/* The two bases and their rebased forms change places. */
+static void rewrite_swapgs(struct rewrite *r)
+{
+	static const uint32_t pairs[][2] = {
+		{ VCPU_ADDR(fast.gs_base[0]), VCPU_ADDR(fast.gs_base[1]) },
+		{ VCPU_ADDR(fast.gs_host[0]), VCPU_ADDR(fast.gs_host[1]) },
+	};
+
+	rewrite_spill(r, REG_RAX, 0, 0);
+	rewrite_spill(r, REG_RCX, 1u << REG_RAX, FIX_CRITICAL);
+	for (unsigned i = 0; i < array_size(pairs); i++) {
+		emit_load(&r->out, REG_RAX, pairs[i][0]);
+		emit_load(&r->out, REG_RCX, pairs[i][1]);
+		emit_store(&r->out, REG_RCX, pairs[i][0]);
+		emit_store(&r->out, REG_RAX, pairs[i][1]);
+	}
+	emit_bytes(&r->out, (const uint8_t[]){ 0xf3, 0x48, 0x0f, 0xae, 0xd9 }, 5);	/* wrgsbase rcx */
+	rewrite_fix(r, FIX_DONE, 1u << REG_RAX | 1u << REG_RCX);
+	emit_load(&r->out, REG_RCX, SPILL_ADDR(REG_RCX));
+	emit_load(&r->out, REG_RAX, SPILL_ADDR(REG_RAX));
+}
+
 static void rewrite_sti_cli(struct rewrite *r)
 {
 	struct site *site;
@@ -675,6 +702,10 @@ void rewrite_insn(struct rewrite *r, bool interpret)
 		/* Not the host's AC: it would check alignment. */
 		emit_store_imm(&r->out, VCPU_ADDR(fast.ac_adjust),
 			       insn->zy.mnemonic == ZYDIS_MNEMONIC_STAC ? RFLAGS_AC : 0);
+		return;
+	}
+	if (insn->zy.mnemonic == ZYDIS_MNEMONIC_SWAPGS) {
+		rewrite_swapgs(r);
 		return;
 	}
 	if (insn->zy.mnemonic == ZYDIS_MNEMONIC_STI || insn->zy.mnemonic == ZYDIS_MNEMONIC_CLI) {

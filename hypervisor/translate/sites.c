@@ -7,6 +7,7 @@
  */
 #include "debug/stats.h"
 #include "debug/trace.h"
+#include "emulate/deliver.h"
 #include "emulate/emulate.h"
 #include "machine/machine.h"
 #include "translate/simd.h"
@@ -107,6 +108,19 @@ bool site_interpret(struct vcpu *vcpu, struct site *site)
 	if (site->resume && vcpu->rip == site->next && site->block->valid)
 		return go(vcpu, site->resume);
 	return translate_continue(vcpu);
+}
+
+bool site_iret(struct vcpu *vcpu, struct site *site)
+{
+	(void)site;
+	stats.exit_callout++;
+	return deliver_iret(vcpu) && translate_continue(vcpu);
+}
+
+bool site_sysret(struct vcpu *vcpu, struct site *site)
+{
+	stats.exit_callout++;
+	return deliver_sysret(vcpu, site->operand64) && translate_continue(vcpu);
 }
 
 bool site_sti(struct vcpu *vcpu, struct site *site)

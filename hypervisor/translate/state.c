@@ -12,8 +12,6 @@
 
 #define HOST_UNREACHABLE	0xffffc00000000000ul
 
-static uint64_t loaded_gs = ~0ul;
-
 uint64_t state_delta(uint64_t rip)
 {
 	return rip >> 63 ? DELTA_HIGH : DELTA_LOW;
@@ -34,12 +32,14 @@ static uint64_t host_gs(uint64_t base, uint64_t delta)
 
 void state_load_gs(struct vcpu *vcpu)
 {
-	uint64_t host = host_gs(vcpu->fast.gs_base[0], vcpu->fast.delta);
+	struct vcpu_fast *f = &vcpu->fast;
+	uint64_t host = host_gs(f->gs_base[0], f->delta);
 
-	if (host != loaded_gs) {
+	if (host != f->gs_host[0]) {
 		__asm__ volatile("wrgsbase %0" : : "r"(host));
-		loaded_gs = host;
+		f->gs_host[0] = host;
 	}
+	f->gs_host[1] = host_gs(f->gs_base[1], f->delta);
 }
 
 void state_enter(struct vcpu *vcpu)

@@ -70,10 +70,14 @@ extern struct site translate_indirect_site;
  * false: pc is not in generated code.
  */
 bool fixup_state(struct vcpu *vcpu, uint64_t pc);
+/* Is pc where no guest state can be given (FIX_CRITICAL)?  Step on until it is not. */
+bool fixup_critical(uint64_t pc);
 
 /* --- sites.c: handlers --- */
 bool site_exit(struct vcpu *vcpu, struct site *site);		/* unlinked direct branch */
 bool site_interpret(struct vcpu *vcpu, struct site *site);	/* interpret one, go on */
+bool site_iret(struct vcpu *vcpu, struct site *site);
+bool site_sysret(struct vcpu *vcpu, struct site *site);
 bool site_sti(struct vcpu *vcpu, struct site *site);
 bool site_fpu(struct vcpu *vcpu, struct site *site);		/* fetch SIMD state, retry */
 

@@ -89,6 +89,7 @@ static int start(const struct machine_config *config)
 		return r;
 	vcpu_reset(vcpu);
 	vcpu->fast.engine_fs = __builtin_ia32_rdfsbase64();
+	vcpu->fast.gs_host[0] = ~0ul;	/* none loaded yet */
 	debug_init(vcpu);
 	trace_set_mask(config->trace);
 	stats.timed = config->stats;

@@ -78,6 +78,10 @@ static bool interrupt(struct frame_regs *f)
 
 	if (in_resume(f->rip))
 		return leave(f);
+	if (fixup_critical(f->rip)) {
+		f->eflags |= RFLAGS_TF;
+		return true;
+	}
 	if (f->rip < LAYOUT_CACHE || f->rip >= LAYOUT_CACHE + LAYOUT_CACHE_SIZE)
 		return true;
 	copy_registers(vcpu, f);
@@ -145,7 +149,14 @@ bool signal_dispatch(int sig, siginfo_t *info, void *context)
 
 	(void)info;
 	switch (sig) {
-	case SIGSEGV: case SIGBUS: case SIGILL: case SIGFPE: case SIGTRAP:
+	case SIGTRAP:
+		if (f->trapno == VEC_DB && (f->eflags & RFLAGS_TF)) {
+			/* interrupt() had it step out of a critical place. */
+			f->eflags &= ~(uint64_t)RFLAGS_TF;
+			return interrupt(f);
+		}
+		return fault(sig, f);
+	case SIGSEGV: case SIGBUS: case SIGILL: case SIGFPE:
 		return fault(sig, f);
 	case SIGCHLD:
 		worlds_check();
