@@ -93,6 +93,7 @@ static int start(const struct machine_config *config)
 	debug_init(vcpu);
 	trace_set_mask(config->trace);
 	stats.timed = config->stats;
+	emulate_init(vcpu);
 	emulate_fpu_fetch = simd_to_memory;
 	gdb_fpu_fetch = simd_to_memory;
 	r = platform_init(serial_init());

@@ -20,6 +20,7 @@
 #include "debug/dump.h"
 #include "debug/stats.h"
 #include "debug/trace.h"
+#include "emulate/fault.h"
 #include "machine/irq.h"
 #include "machine/machine.h"
 #include "memory/vtlb.h"
@@ -97,6 +98,8 @@ static bool fault(int sig, struct frame_regs *f)
 	uint64_t pc = f->rip;
 	bool generated = pc >= LAYOUT_CACHE && pc < LAYOUT_CACHE + LAYOUT_CACHE_SIZE;
 
+	if (!generated && emulate_native_fault(&f->rip, (uint8_t)f->trapno))
+		return true;
 	if (generated)
 		copy_registers(vcpu, f);
 	if (!generated || !fixup_state(vcpu, pc) || signal_nested) {
