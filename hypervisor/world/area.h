@@ -138,6 +138,7 @@ unsigned filter_world(struct sock_filter *program, uint64_t cookie);
 
 /* baton.c */
 void baton_init(void);
+void world_kick(struct world *w);	/* send the signal; nothing is waited for */
 #define PATIENCE_NS	5000000ul	/* then a command that is not RUN is enforced by a kick */
 /* Pass the baton with `command` and wait until it comes back.  kick: the word that asks for an
  * end of the wait by the kick signal, or NULL.  false: the world died. */

@@ -31,6 +31,7 @@
 #define SPIN_NS			30000
 #define LIVENESS_NS		200000000ul	/* how often a sleeper looks whether the world lives */
 #define KICK_POLL_NS		1000000ul	/* without futex_waitv */
+#define BATCH_PATIENCE_NS	20000000ul
 #define KICK_PATIENCE_NS	2000000ul
 
 struct waitv {		/* struct futex_waitv: linux/futex.h may predate it */
@@ -63,12 +64,17 @@ void baton_init(void)
 	};
 }
 
+void world_kick(struct world *w)
+{
+	hostcall3(SYS_tgkill, w->pid, w->pid, STUB_KICK_SIGNAL);
+}
+
 static void kick_send(struct world *w, uint32_t *seq)
 {
 	/* Unpredictable: an acknowledgement cannot be written in advance. */
 	*seq = (uint32_t)world_random() | 1;
 	w->area->kick_seq = *seq;
-	hostcall3(SYS_tgkill, w->pid, w->pid, STUB_KICK_SIGNAL);
+	world_kick(w);
 }
 
 static bool alive(struct world *w)
@@ -115,6 +121,17 @@ static bool kick_settle(struct world *w, uint32_t seq)
 	return true;
 }
 
+/*
+ * No kicks while requests are executed: the frame could hold the cookie, and they
+ * would have to be repeated (proof.c).  DONE is the program's to write, so this
+ * is believed for some time only.
+ */
+static bool batch_pending(const struct world *w, uint32_t command, uint64_t since)
+{
+	return (command & CMD_BATCH) && w->area->done == BATCH_PENDING &&
+	       clock_tsc_to_ns(clock_tsc()) - clock_tsc_to_ns(since) < BATCH_PATIENCE_NS;
+}
+
 static bool come_back(struct world *w, uint32_t command, volatile uint32_t *kick, uint64_t patience)
 {
 	struct world_area *area = w->area;
@@ -126,8 +143,8 @@ static bool come_back(struct world *w, uint32_t command, volatile uint32_t *kick
 	for (;;) {
 		if (area->turn == TURN_KERNEL)
 			break;
-		if (kick && (*kick || (tuning.kick_after && clock_tsc() - now > tuning.kick_after)) && !seq &&
-		    !((command & CMD_BATCH) && area->done == BATCH_PENDING)) {
+		if (kick && !seq && (*kick || (tuning.kick_after && clock_tsc() - now > tuning.kick_after)) &&
+		    !batch_pending(w, command, now)) {
 			kick_send(w, &seq);
 			start = clock_tsc();
 			yields = tuning.kernel_yields;

@@ -21,6 +21,7 @@
 #define HOST_SIGTSTP	20
 #define HOST_SIGSYS	31
 #define HOST_SIGNALS	64
+#define HOST_SI_KERNEL	0x80
 
 #define HOST_SIG_IGN	1ul
 #define HOST_SA_SIGINFO		0x00000004ul

@@ -379,8 +379,8 @@ sig_kick:
 	sub	%rax, %rdx
 	cmp	$STUB_TEXT_SIZE, %rdx
 	jae	kick_report
-	cmpl	$TURN_WORLD, AT(AREA_TURN)
-	jne	kick_waiting
+	cmpl	$TURN_KERNEL, AT(AREA_TURN)	/* not: is it ours; it may be garbage */
+	je	kick_waiting
 	lea	stub_fast_saved(%rip), %rax
 	cmp	%rax, %rcx
 	jb	kick_report
@@ -401,8 +401,8 @@ kick_waiting:
 	jmp	stub_sig_released
 
 kick_nested:
-	cmpl	$TURN_WORLD, AT(AREA_TURN)
-	jne	kick_waiting
+	cmpl	$TURN_KERNEL, AT(AREA_TURN)	/* not: is it ours; it may be garbage */
+	je	kick_waiting
 	lea	stub_sig_entry(%rip), %rax
 	cmp	%rax, %rcx
 	jb	kick_unchanged

@@ -41,7 +41,7 @@ static void kick_at_random(const struct baton_tuning *base)
 	struct baton_tuning t = *base;
 
 	random = random * 1664525 + 1013904223;
-	t.kick_after = 1 + (random >> 18);
+	t.kick_after = 1 + (random >> (12 + random % 13));
 	baton_tune(&t);
 }
 
