@@ -56,8 +56,8 @@ static uint64_t bench_clock(unsigned long n)
 	return bench_now() - begin;
 }
 
-#define FILE_SIZE	(8u << 20)
-#define FILE_BLOCK	4096u
+#define FILE_SIZE (8u << 20)
+#define FILE_BLOCK 4096u
 
 static int tmpfs_file(void)
 {
@@ -169,7 +169,8 @@ static uint64_t bench_mmap(unsigned long n)
 static uint64_t bench_cow(unsigned long n)
 {
 	char *area = fault_area(MAP_PRIVATE);
-	volatile uint64_t *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	volatile uint64_t *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+					 0);
 	uint64_t ns = 0;
 
 	if (shared == MAP_FAILED)
@@ -233,10 +234,7 @@ static uint64_t bench_exec(unsigned long n)
 
 static volatile sig_atomic_t signals_seen;
 
-static void signal_seen(int number)
-{
-	signals_seen += number != 0;
-}
+static void signal_seen(int number) { signals_seen += number != 0; }
 
 static uint64_t bench_signal(unsigned long n)
 {
@@ -344,7 +342,8 @@ static void run_busybox(const char *applet, const char *argument, const char *ar
 
 static void text_file(char *name, size_t size)
 {
-	static const char *const words[] = { "ring", "page", "fault", "guest", "world", "baton", "\n", "trap" };
+	static const char *const words[] = { "ring",  "page",  "fault", "guest",
+					     "world", "baton", "\n",	"trap" };
 	uint64_t r = 42;
 	FILE *f;
 
@@ -391,7 +390,8 @@ const struct benchmark bench_kernel[] = {
 	{ "getppid", "null system call", "us", 100, bench_getppid },
 	{ "clock", "clock_gettime by the vDSO", "us", 1, bench_clock },
 	{ "read1", "read of one byte from /dev/zero", "us", 1, bench_read1 },
-	{ "file-write", "write of 4 KiB to a new file in tmpfs", "us", FILE_SIZE / FILE_BLOCK, bench_write },
+	{ "file-write", "write of 4 KiB to a new file in tmpfs", "us", FILE_SIZE / FILE_BLOCK,
+	  bench_write },
 	{ "file-read", "read of 4 KiB from a file in tmpfs", "us", FILE_SIZE / FILE_BLOCK, bench_read },
 	{ "fault", "first touch of an anonymous page", "us", FAULT_PAGES, bench_fault },
 	{ "mmap", "map, touch and unmap 16 pages", "us", 1, bench_mmap },

@@ -127,7 +127,8 @@ static void tcp(void)
 	close(a), close(b);
 	client = socket(AF_INET, SOCK_STREAM, 0);
 	address.sin_port = htons(1);
-	expect(connect(client, (struct sockaddr *)&address, length) == -1 && errno == ECONNREFUSED, "refused connection");
+	expect(connect(client, (struct sockaddr *)&address, length) == -1 && errno == ECONNREFUSED,
+	       "refused connection");
 	close(client);
 }
 
@@ -136,7 +137,9 @@ static void passed_descriptor(void)
 	int pair[2], inner[2], got = -1;
 	char byte = 'b', space[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = { 0 };
 	struct iovec iov = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof(space) };
+	struct msghdr message = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof(space)
+	};
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) || pipe(inner))
 		check_abort("socketpair");
@@ -150,7 +153,8 @@ static void passed_descriptor(void)
 	memset(space, 0, sizeof(space));
 	recvmsg(pair[1], &message, 0);
 	memcpy(&got, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(int));
-	expect(write(got, "q", 1) == 1 && read(inner[0], &byte, 1) == 1 && byte == 'q', "a descriptor passed");
+	expect(write(got, "q", 1) == 1 && read(inner[0], &byte, 1) == 1 && byte == 'q',
+	       "a descriptor passed");
 	close(pair[0]), close(pair[1]), close(inner[0]), close(inner[1]), close(got);
 }
 
@@ -177,7 +181,8 @@ static void event_loop(void)
 			_exit(0);
 		}
 		close(fds[1]);
-		epoll_ctl(ep, EPOLL_CTL_ADD, fds[0], &(struct epoll_event){ .events = EPOLLIN, .data.fd = fds[0] });
+		epoll_ctl(ep, EPOLL_CTL_ADD, fds[0],
+			  &(struct epoll_event){ .events = EPOLLIN, .data.fd = fds[0] });
 		open_ends++;
 	}
 	while (open_ends) {
@@ -249,7 +254,8 @@ static void files(void)
 	printf("read sum %016llx\n", (unsigned long long)check_sum(back, 6000));
 	expect(!ftruncate(other, 5000000) && pread(other, back, 100, 4999950) == 50 && !back[0], "a hole");
 	expect(lseek(other, 0, SEEK_DATA) == 0, "seek to data");
-	expect(!rename("channels-copy", "channels-renamed") && access("channels-copy", F_OK) == -1, "rename");
+	expect(!rename("channels-copy", "channels-renamed") && access("channels-copy", F_OK) == -1,
+	       "rename");
 	close(fd), close(other);
 	unlink(name), unlink("channels-renamed");
 }

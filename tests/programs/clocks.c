@@ -48,10 +48,7 @@ static void *vdso_symbol(const char *name)
 	return NULL;
 }
 
-static int64_t ns_of(const struct timespec *ts)
-{
-	return (int64_t)ts->tv_sec * 1000000000 + ts->tv_nsec;
-}
+static int64_t ns_of(const struct timespec *ts) { return (int64_t)ts->tv_sec * 1000000000 + ts->tv_nsec; }
 
 static int64_t by_syscall(clockid_t clock)
 {
@@ -73,16 +70,21 @@ static int64_t by_vdso(clockid_t clock)
 
 static void vdso_agrees(void)
 {
-	static const struct { clockid_t id; const char *name; } clocks[] = {
-		{ CLOCK_REALTIME, "realtime" }, { CLOCK_MONOTONIC, "monotonic" }, { CLOCK_BOOTTIME, "boottime" },
-		{ CLOCK_MONOTONIC_RAW, "raw" }, { CLOCK_MONOTONIC_COARSE, "coarse" }, { CLOCK_TAI, "TAI" },
+	static const struct {
+		clockid_t id;
+		const char *name;
+	} clocks[] = {
+		{ CLOCK_REALTIME, "realtime" },	      { CLOCK_MONOTONIC, "monotonic" },
+		{ CLOCK_BOOTTIME, "boottime" },	      { CLOCK_MONOTONIC_RAW, "raw" },
+		{ CLOCK_MONOTONIC_COARSE, "coarse" }, { CLOCK_TAI, "TAI" },
 	};
 
 	for (size_t c = 0; c < sizeof(clocks) / sizeof(clocks[0]); c++) {
 		int wrong = 0;
 
 		for (int i = 0; i < 2000; i++) {
-			int64_t before = by_syscall(clocks[c].id), inside = by_vdso(clocks[c].id), after = by_syscall(clocks[c].id);
+			int64_t before = by_syscall(clocks[c].id), inside = by_vdso(clocks[c].id),
+				after = by_syscall(clocks[c].id);
 
 			wrong += inside < before || after < inside;
 		}
@@ -107,7 +109,8 @@ static void vdso_agrees(void)
 
 static void rates(void)
 {
-	int64_t mono = by_vdso(CLOCK_MONOTONIC), real = by_vdso(CLOCK_REALTIME), raw = by_vdso(CLOCK_MONOTONIC_RAW);
+	int64_t mono = by_vdso(CLOCK_MONOTONIC), real = by_vdso(CLOCK_REALTIME),
+		raw = by_vdso(CLOCK_MONOTONIC_RAW);
 
 	for (int i = 0; i < 10; i++)
 		nanosleep(&(struct timespec){ 0, 50000000 }, NULL);
@@ -162,7 +165,7 @@ static void on_fault(int number) { siglongjmp(resume, number); }
 /* Emulated calls by the fixed page, where the kernel provides it. */
 static void vsyscall_page(void)
 {
-	volatile long page = -10485760;	/* 0xffffffffff600000 */
+	volatile long page = -10485760; /* 0xffffffffff600000 */
 	struct timeval tv;
 	volatile int worked = 0, wrong = 0;
 
@@ -175,7 +178,9 @@ static void vsyscall_page(void)
 
 			wrong += r != 0 || us < before || us > by_syscall(CLOCK_REALTIME) / 1000;
 			unsigned cpu = 99;
-			wrong += ((long (*)(unsigned *, unsigned *, void *))(page + 2048))(&cpu, NULL, NULL) != 0 || cpu > 64;
+			wrong += ((long (*)(unsigned *, unsigned *, void *))(page + 2048))(&cpu, NULL,
+											   NULL) != 0 ||
+				 cpu > 64;
 		}
 		worked = 1;
 	}

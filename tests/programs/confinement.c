@@ -42,7 +42,11 @@ static void install(struct sock_filter *filter, size_t n)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
 		_exit(90);
 }
-#define INSTALL(...) do { struct sock_filter f[] = { __VA_ARGS__ }; install(f, sizeof(f) / sizeof(f[0])); } while (0)
+#define INSTALL(...) \
+	do { \
+		struct sock_filter f[] = { __VA_ARGS__ }; \
+		install(f, sizeof(f) / sizeof(f[0])); \
+	} while (0)
 
 static void strict_allowed(void)
 {
@@ -59,8 +63,8 @@ static void strict_killed(void)
 
 static void errno_filter(void)
 {
-	INSTALL(LOAD(nr), IS(SYS_getppid, 0, 1), RETURN(SECCOMP_RET_ERRNO | 55),
-		IS(SYS_dup, 0, 3), LOAD(args[0]), IS(77, 0, 1), RETURN(SECCOMP_RET_ERRNO | 66), RETURN(SECCOMP_RET_ALLOW));
+	INSTALL(LOAD(nr), IS(SYS_getppid, 0, 1), RETURN(SECCOMP_RET_ERRNO | 55), IS(SYS_dup, 0, 3),
+		LOAD(args[0]), IS(77, 0, 1), RETURN(SECCOMP_RET_ERRNO | 66), RETURN(SECCOMP_RET_ALLOW));
 	int wrong = 0;
 
 	for (int i = 0; i < 2000; i++) {
@@ -97,14 +101,15 @@ static void trap_filter(void)
 
 	for (int i = 0; i < 1000; i++)
 		wrong += syscall(SYS_getppid) != 4321;
-	wrong += trapped_number != SYS_getppid || trapped_arch != (int)AUDIT_ARCH_X86_64 || trapped_code != 1 ||
-		 trapped_data != 9 || !trapped_rip_ok;
+	wrong += trapped_number != SYS_getppid || trapped_arch != (int)AUDIT_ARCH_X86_64 ||
+		 trapped_code != 1 || trapped_data != 9 || !trapped_rip_ok;
 	_exit(wrong ? 1 : 8);
 }
 
 static void kill_filter(void)
 {
-	INSTALL(LOAD(nr), IS(SYS_getppid, 0, 1), RETURN(SECCOMP_RET_KILL_PROCESS), RETURN(SECCOMP_RET_ALLOW));
+	INSTALL(LOAD(nr), IS(SYS_getppid, 0, 1), RETURN(SECCOMP_RET_KILL_PROCESS),
+		RETURN(SECCOMP_RET_ALLOW));
 	syscall(SYS_getppid);
 }
 
@@ -112,8 +117,9 @@ static void pointer_filter(void)
 {
 	/* Only calls from this very instruction address are allowed to getppid. */
 	extern char allowed_site[];
-	INSTALL(LOAD(nr), IS(SYS_getppid, 0, 3), LOAD(instruction_pointer), IS((uint32_t)(uintptr_t)allowed_site, 1, 0),
-		RETURN(SECCOMP_RET_ERRNO | 44), RETURN(SECCOMP_RET_ALLOW));
+	INSTALL(LOAD(nr), IS(SYS_getppid, 0, 3), LOAD(instruction_pointer),
+		IS((uint32_t)(uintptr_t)allowed_site, 1, 0), RETURN(SECCOMP_RET_ERRNO | 44),
+		RETURN(SECCOMP_RET_ALLOW));
 	long here, there, wrong = 0;
 
 	for (int i = 0; i < 1000; i++) {
@@ -126,7 +132,8 @@ static void pointer_filter(void)
 
 static void arch_filter(void)
 {
-	INSTALL(LOAD(arch), IS(AUDIT_ARCH_I386, 0, 1), RETURN(SECCOMP_RET_ERRNO | 33), RETURN(SECCOMP_RET_ALLOW));
+	INSTALL(LOAD(arch), IS(AUDIT_ARCH_I386, 0, 1), RETURN(SECCOMP_RET_ERRNO | 33),
+		RETURN(SECCOMP_RET_ALLOW));
 	long a, b, wrong = 0;
 
 	for (int i = 0; i < 500; i++) {

@@ -35,14 +35,12 @@ static unsigned char *map(size_t size, int prot, int flags, int fd)
 	return p;
 }
 
-static int call(void *p)
-{
-	return ((function)p)();
-}
+static int call(void *p) { return ((function)p)(); }
 
 static void writable_and_executable(void)
 {
-	unsigned char *p = map(4 * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	unsigned char *p = map(4 * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
+			       -1);
 	int wrong = 0;
 
 	for (int i = 0; i < 3000; i++) {
@@ -52,7 +50,7 @@ static void writable_and_executable(void)
 	expect_equal(wrong, 0, "rewritten and called in place");
 	wrong = 0;
 	for (int i = 0; i < 500; i++) {
-		int at = PAGE - 5 + i % 5;	/* across the boundary in every way */
+		int at = PAGE - 5 + i % 5; /* across the boundary in every way */
 
 		emit_return(p + at, i);
 		wrong += call(p + at) != i;
@@ -77,11 +75,11 @@ static void writable_and_executable(void)
 	expect_equal(wrong, 0, "an instruction changes the next one");
 	/* rep movsb over the code that follows it. */
 	static const unsigned char over[] = {
-		0x48, 0x8d, 0x3d, 0x10, 0, 0, 0,	/* lea rdi, [rip+16]: the mov below */
-		0x48, 0x8d, 0x35, 0x19, 0, 0, 0,	/* lea rsi, [rip+25]: its replacement */
-		0xb9, 6, 0, 0, 0,			/* mov ecx, 6 */
-		0xf3, 0xa4, 0x90, 0x90,			/* rep movsb; nop; nop */
-		0xb8, 1, 0, 0, 0, 0xc3,			/* mov eax, 1; ret */
+		0x48, 0x8d, 0x3d, 0x10, 0, 0, 0, /* lea rdi, [rip+16]: the mov below */
+		0x48, 0x8d, 0x35, 0x19, 0, 0, 0, /* lea rsi, [rip+25]: its replacement */
+		0xb9, 6, 0, 0, 0,		 /* mov ecx, 6 */
+		0xf3, 0xa4, 0x90, 0x90,		 /* rep movsb; nop; nop */
+		0xb8, 1, 0, 0, 0, 0xc3,		 /* mov eax, 1; ret */
 	};
 	memset(p, 0x90, PAGE);
 	memcpy(p, over, sizeof(over));
@@ -108,7 +106,8 @@ static void flipped(void)
 	for (int i = 0; i < 100; i++) {
 		/* Unmapped and mapped again at the same place. */
 		munmap(p, PAGE);
-		if (mmap(p, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != p)
+		if (mmap(p, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
+		    p)
 			check_abort("mmap");
 		emit_return(p, 1000 + i);
 		mprotect(p, PAGE, PROT_EXEC | PROT_READ);
@@ -166,7 +165,8 @@ static void dual(void)
 
 static void by_kernel(void)
 {
-	unsigned char *p = map(PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1), code[6];
+	unsigned char *p = map(PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1),
+		      code[6];
 	int fds[2], wrong = 0;
 
 	if (pipe(fds))
@@ -218,7 +218,10 @@ static void *executor(void *argument)
 			sched_yield();
 		unsigned leaf = 0, b, c = 0, d;
 
-		__asm__ volatile("cpuid" : "+a"(leaf), "=b"(b), "+c"(c), "=d"(d) : : "memory");	/* serialize */
+		__asm__ volatile("cpuid"
+				 : "+a"(leaf), "=b"(b), "+c"(c), "=d"(d)
+				 :
+				 : "memory"); /* serialize */
 		if (call(shared_code) != i * 7)
 			thread_wrong = 1;
 		accepted = i;
@@ -246,7 +249,8 @@ static void across_threads(void)
 /* Sensitive bytes come and go in a page that is being executed. */
 static void sensitive_bytes(void)
 {
-	unsigned char *p = map(2 * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	unsigned char *p = map(2 * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
+			       -1);
 	/* push rbx; xor eax,eax; cpuid; mov eax,ebx; pop rbx; ret */
 	static const unsigned char cpuid[] = { 0x53, 0x31, 0xc0, 0x0f, 0xa2, 0x89, 0xd8, 0x5b, 0xc3 };
 	unsigned vendor;
@@ -254,7 +258,7 @@ static void sensitive_bytes(void)
 
 	__asm__ volatile("cpuid" : "=b"(vendor) : "a"(0) : "ecx", "edx");
 	for (int i = 0; i < 200; i++) {
-		int at = i % 3 ? 32 : PAGE - 4;		/* 0f | a2 across the boundary */
+		int at = i % 3 ? 32 : PAGE - 4; /* 0f | a2 across the boundary */
 
 		emit_return(p + at, i);
 		wrong += call(p + at) != i;

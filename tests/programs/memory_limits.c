@@ -47,10 +47,7 @@ static __attribute__((noinline)) unsigned recurse(unsigned depth)
 	return below + frame[0] + frame[999];
 }
 
-static void deep_stack(void)
-{
-	_exit(recurse(6000) != 0 ? 4 : 1);	/* some 6 MB of the usual 8 */
-}
+static void deep_stack(void) { _exit(recurse(6000) != 0 ? 4 : 1); /* some 6 MB of the usual 8 */ }
 
 static void endless_stack(void)
 {
@@ -107,7 +104,8 @@ static void heap(void)
 		wrong += begin[i * 100000] != i + 1 || begin[i * 100000 + 99999] != i + 1;
 	sbrk(-5000000);
 	sbrk(5000000);
-	for (char *p = (char *)(((uintptr_t)begin + 5000000 + 4095) & ~4095ul); p < begin + 10000000; p += 4096)
+	for (char *p = (char *)(((uintptr_t)begin + 5000000 + 4095) & ~4095ul); p < begin + 10000000;
+	     p += 4096)
 		wrong += *p != 0;
 	expect_equal(wrong, 0, "brk grows, shrinks and grows with zeroes");
 }
@@ -117,7 +115,10 @@ static void limited(void)
 	struct rlimit limit = { 64 << 20, 64 << 20 };
 
 	setrlimit(RLIMIT_AS, &limit);
-	_exit(mmap(NULL, 128 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED && errno == ENOMEM ? 3 : 1);
+	_exit(mmap(NULL, 128 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED &&
+			      errno == ENOMEM
+		      ? 3
+		      : 1);
 }
 
 /* One page in each of many distant places. */
@@ -163,7 +164,8 @@ static void sparse(void)
 static void large(void)
 {
 	size_t size = 256ul << 20;
-	uint64_t *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), sum = 0, want = 0;
+	uint64_t *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), sum = 0,
+		 want = 0;
 
 	if (p == MAP_FAILED)
 		check_abort("mmap");
@@ -212,7 +214,8 @@ static void user_faults(void)
 {
 	char *area = mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .range = { (uintptr_t)area, 64 * PAGE }, .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_register reg = { .range = { (uintptr_t)area, 64 * PAGE },
+				       .mode = UFFDIO_REGISTER_MODE_MISSING };
 	pthread_t t;
 	unsigned wrong = 0;
 

@@ -67,7 +67,8 @@ static void model(void)
 			n = PAGES - p;
 		switch (next() % 8) {
 		case 0:
-			map(at, n * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+			map(at, n * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+			    -1, 0);
 			for (unsigned i = p; i < p + n; i++)
 				state[i] = 'w', word[i] = 0;
 			break;
@@ -78,8 +79,12 @@ static void model(void)
 			break;
 		case 2:
 		case 3: {
-			static const struct { int prot; char state; } kinds[] = {
-				{ PROT_NONE, '-' }, { PROT_READ, 'r' }, { PROT_READ | PROT_WRITE, 'w' } };
+			static const struct {
+				int prot;
+				char state;
+			} kinds[] = { { PROT_NONE, '-' },
+				      { PROT_READ, 'r' },
+				      { PROT_READ | PROT_WRITE, 'w' } };
 			unsigned k = next() % 3;
 
 			for (unsigned i = p; i < p + n && state[i] != 'u'; i++) {
@@ -142,7 +147,8 @@ static void aliases(void)
 	/* Pages of the file in reverse order. */
 	char *reverse = map(NULL, 64 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	for (size_t i = 0; i < 64; i++)
-		map(reverse + i * PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, (off_t)((63 - i) * PAGE));
+		map(reverse + i * PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+		    (off_t)((63 - i) * PAGE));
 	wrong = 0;
 	for (size_t i = 0; i < 64; i++)
 		wrong += memcmp(reverse + i * PAGE, window[0] + (63 - i) * PAGE, PAGE) != 0;
@@ -154,7 +160,8 @@ static void aliases(void)
 	window[0][PAGE] = 'T';
 	expect(private[5] == 'P' && private[PAGE] == 'T' && window[1][5] == 'S', "private window");
 	ftruncate(fd, 8 * PAGE);
-	expect(access_of(window[2] + 9 * PAGE) == '-' && access_of(window[2] + 7 * PAGE) == 'w', "a shrunk file's pages are gone");
+	expect(access_of(window[2] + 9 * PAGE) == '-' && access_of(window[2] + 7 * PAGE) == 'w',
+	       "a shrunk file's pages are gone");
 	ftruncate(fd, 64 * PAGE);
 	expect(window[2][9 * PAGE] == 0, "and come back as zeroes");
 	for (int i = 0; i < 16; i++)
@@ -227,10 +234,14 @@ static void by_kernel(void)
 	mprotect(area + 3 * PAGE, PAGE, PROT_NONE);
 	munmap(area + 5 * PAGE, PAGE);
 	expect(read(zero, area, PAGE) == (ssize_t)PAGE, "kernel writes an untouched page");
-	expect(read(zero, area + PAGE, 10) == -1 && errno == EFAULT, "kernel must not write a read-only page");
-	expect(read(zero, area + 3 * PAGE, 10) == -1 && errno == EFAULT, "kernel must not write a protected page");
-	expect(write(fds[1], area + 5 * PAGE, 10) == -1 && errno == EFAULT, "kernel must not read an unmapped page");
-	expect(write(fds[1], area + PAGE - 5, 10) == 10 && read(fds[0], area + 3 * PAGE - 10, 10) == 10, "across pages");
+	expect(read(zero, area + PAGE, 10) == -1 && errno == EFAULT,
+	       "kernel must not write a read-only page");
+	expect(read(zero, area + 3 * PAGE, 10) == -1 && errno == EFAULT,
+	       "kernel must not write a protected page");
+	expect(write(fds[1], area + 5 * PAGE, 10) == -1 && errno == EFAULT,
+	       "kernel must not read an unmapped page");
+	expect(write(fds[1], area + PAGE - 5, 10) == 10 && read(fds[0], area + 3 * PAGE - 10, 10) == 10,
+	       "across pages");
 	expect(read(zero, area + 3 * PAGE - 100, 200) == 100, "a read ends where the writable memory ends");
 	struct iovec iov[3] = { { area, 100 }, { area + PAGE, 100 }, { area + 2 * PAGE, 100 } };
 	char drain[512];
@@ -239,8 +250,10 @@ static void by_kernel(void)
 		;
 	expect(writev(fds[1], iov, 3) == 300 && read(fds[0], drain, 512) == 300, "writev over three pages");
 	char vector[16];
-	expect(mincore(area + 6 * PAGE, 10 * PAGE, (void *)vector) == 0 && !(vector[0] & 1), "mincore of untouched pages");
-	expect(madvise(area + 6 * PAGE, 10 * PAGE, MADV_POPULATE_WRITE) == 0 || errno == EINVAL, "populate");
+	expect(mincore(area + 6 * PAGE, 10 * PAGE, (void *)vector) == 0 && !(vector[0] & 1),
+	       "mincore of untouched pages");
+	expect(madvise(area + 6 * PAGE, 10 * PAGE, MADV_POPULATE_WRITE) == 0 || errno == EINVAL,
+	       "populate");
 	munmap(area, 16 * PAGE);
 	close(zero), close(fds[0]), close(fds[1]);
 }
@@ -254,7 +267,8 @@ static void huge(void)
 	fill(area, size);
 	uint64_t sum = check_sum(area, size);
 	mprotect(area + 3 * PAGE, PAGE, PROT_READ);
-	expect(access_of(area + 3 * PAGE) == 'r' && access_of(area + 4 * PAGE) == 'w', "one small page of a large one protected");
+	expect(access_of(area + 3 * PAGE) == 'r' && access_of(area + 4 * PAGE) == 'w',
+	       "one small page of a large one protected");
 	mprotect(area, size, PROT_READ | PROT_WRITE);
 	expect(check_sum(area, size) == sum, "a large page split and joined keeps its contents");
 	madvise(area + (2ul << 20), 2ul << 20, MADV_DONTNEED);

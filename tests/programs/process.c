@@ -59,7 +59,7 @@ static void copy_on_write(void)
 		if (!pid) {
 			bool ok = holds(area, 1);
 
-			if (round & 1) {	/* the child writes first */
+			if (round & 1) { /* the child writes first */
 				fill(area, 100);
 				fill(shared, (unsigned char)(50 + round));
 			}
@@ -73,7 +73,7 @@ static void copy_on_write(void)
 			check_abort("read");
 		bool ok = holds(area, 1);
 
-		if (!(round & 1))	/* the parent writes first */
+		if (!(round & 1)) /* the parent writes first */
 			fill(area, 200);
 		else
 			ok &= holds(shared, (unsigned char)(50 + round));
@@ -228,7 +228,8 @@ static void clones(void)
 		wrong += wait_for(pid) != 13 || clone_value != i + 1;
 	}
 	expect_equal(wrong, 0, "clone with stacks at odd addresses");
-	pid_t pid = clone(clone_entry, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_FS | SIGCHLD, (void *)5L);
+	pid_t pid = clone(clone_entry, stack + sizeof(stack),
+			  CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_FS | SIGCHLD, (void *)5L);
 
 	expect(wait_for(pid) == 13, "clone with shared tables");
 	/* Raw clone without a stack of its own: a fork. */
@@ -260,7 +261,8 @@ static void orphans(void)
 		_exit(0);
 	}
 	expect_equal(wait_for(pid), 0, "middle generation");
-	expect(read(fds[0], &parent, sizeof(parent)) == sizeof(parent) && parent == getpid(), "the orphan is ours");
+	expect(read(fds[0], &parent, sizeof(parent)) == sizeof(parent) && parent == getpid(),
+	       "the orphan is ours");
 	int status;
 
 	expect(wait(&status) > 0 && WEXITSTATUS(status) == 33, "its status");

@@ -22,8 +22,8 @@ struct image {
 	uint32_t mxcsr;
 } __attribute__((aligned(64)));
 
-static int width;		/* bytes of a vector register: 16, 32, 64 */
-static int registers;		/* 16 or 32 */
+static int width;     /* bytes of a vector register: 16, 32, 64 */
+static int registers; /* 16 or 32 */
 
 static void detect(void)
 {
@@ -43,7 +43,8 @@ static void detect(void)
 }
 
 #define EACH16 ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
-#define EACH32 ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n"
+#define EACH32 \
+	".irp i, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n"
 
 static __attribute__((noinline)) void image_load(const struct image *m)
 {
@@ -51,11 +52,16 @@ static __attribute__((noinline)) void image_load(const struct image *m)
 	if (width == 16)
 		__asm__ volatile(EACH16 "movaps \\i*64(%0), %%xmm\\i\n.endr" : : "r"(m->vector) : "memory");
 	else if (width == 32)
-		__asm__ volatile(EACH16 "vmovaps \\i*64(%0), %%ymm\\i\n.endr" : : "r"(m->vector) : "memory");
+		__asm__ volatile(EACH16 "vmovaps \\i*64(%0), %%ymm\\i\n.endr"
+				 :
+				 : "r"(m->vector)
+				 : "memory");
 	else
 		__asm__ volatile(EACH32 "vmovaps \\i*64(%0), %%zmm\\i\n.endr\n"
-				 ".irp i, 1,2,3,4,5,6,7\nkmovq \\i*8(%1), %%k\\i\n.endr"
-				 : : "r"(m->vector), "r"(m->mask) : "memory");
+					".irp i, 1,2,3,4,5,6,7\nkmovq \\i*8(%1), %%k\\i\n.endr"
+				 :
+				 : "r"(m->vector), "r"(m->mask)
+				 : "memory");
 }
 
 static __attribute__((noinline)) void image_store(struct image *m)
@@ -63,11 +69,16 @@ static __attribute__((noinline)) void image_store(struct image *m)
 	if (width == 16)
 		__asm__ volatile(EACH16 "movaps %%xmm\\i, \\i*64(%0)\n.endr" : : "r"(m->vector) : "memory");
 	else if (width == 32)
-		__asm__ volatile(EACH16 "vmovaps %%ymm\\i, \\i*64(%0)\n.endr" : : "r"(m->vector) : "memory");
+		__asm__ volatile(EACH16 "vmovaps %%ymm\\i, \\i*64(%0)\n.endr"
+				 :
+				 : "r"(m->vector)
+				 : "memory");
 	else
 		__asm__ volatile(EACH32 "vmovaps %%zmm\\i, \\i*64(%0)\n.endr\n"
-				 ".irp i, 1,2,3,4,5,6,7\nkmovq %%k\\i, \\i*8(%1)\n.endr"
-				 : : "r"(m->vector), "r"(m->mask) : "memory");
+					".irp i, 1,2,3,4,5,6,7\nkmovq %%k\\i, \\i*8(%1)\n.endr"
+				 :
+				 : "r"(m->vector), "r"(m->mask)
+				 : "memory");
 	__asm__ volatile("stmxcsr %1; fnsave %0; frstor %0" : "=m"(m->x87), "=m"(m->mxcsr) : : "memory");
 }
 
@@ -124,7 +135,8 @@ static void on_clobber(int number)
 static bool keep(uint64_t seed, int rounds)
 {
 	struct image mine, now;
-	volatile char *page = mmap(NULL, 16 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	volatile char *page = mmap(NULL, 16 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+				   0);
 	bool ok = true;
 
 	image_make(&mine, seed);
@@ -133,15 +145,19 @@ static bool keep(uint64_t seed, int rounds)
 		switch (i % 6) {
 		case 0: {
 			long r;
-			__asm__ volatile("syscall" : "=a"(r) : "a"(24) : "rcx", "r11", "memory");	/* sched_yield */
+			__asm__ volatile("syscall"
+					 : "=a"(r)
+					 : "a"(24)
+					 : "rcx", "r11", "memory"); /* sched_yield */
 			break;
 		}
-		case 1:
-			page[i / 6 % 16 * 4096] = 1;
-			break;
+		case 1: page[i / 6 % 16 * 4096] = 1; break;
 		case 2: {
 			long r, ts[2] = { 0, 100000 };
-			__asm__ volatile("syscall" : "=a"(r) : "a"(35), "D"(ts), "S"(0) : "rcx", "r11", "memory");
+			__asm__ volatile("syscall"
+					 : "=a"(r)
+					 : "a"(35), "D"(ts), "S"(0)
+					 : "rcx", "r11", "memory");
 			break;
 		}
 		case 3:
@@ -152,11 +168,13 @@ static bool keep(uint64_t seed, int rounds)
 			long r, pid, tid;
 			__asm__ volatile("syscall" : "=a"(pid) : "a"(39) : "rcx", "r11");
 			__asm__ volatile("syscall" : "=a"(tid) : "a"(186) : "rcx", "r11");
-			__asm__ volatile("syscall" : "=a"(r) : "a"(234), "D"(pid), "S"(tid), "d"(10) : "rcx", "r11", "memory");
+			__asm__ volatile("syscall"
+					 : "=a"(r)
+					 : "a"(234), "D"(pid), "S"(tid), "d"(10)
+					 : "rcx", "r11", "memory");
 			break;
 		}
-		default:
-			__asm__ volatile("syscall" : : "a"(39) : "rcx", "r11");
+		default: __asm__ volatile("syscall" : : "a"(39) : "rcx", "r11");
 		}
 		image_store(&now);
 		__asm__ volatile("fninit; ldmxcsr %0" : : "m"((uint32_t){ 0x1f80 }));
@@ -186,7 +204,7 @@ static void on_frame(int number, siginfo_t *si, void *context)
 	(void)number, (void)si;
 	frame_magic_found = extended[0] == 0x46505853;
 	memset(&fp->_xmm[3], 0x5a, 16);
-	if (width >= 32)	/* upper halves follow the legacy area and the header */
+	if (width >= 32) /* upper halves follow the legacy area and the header */
 		memset((char *)fp + 576 + 4 * 16, 0xc3, 16);
 }
 
@@ -202,7 +220,9 @@ static void frames(void)
 	sigaction(SIGUSR2, &step, NULL);
 	image_load(&mine);
 	__asm__ volatile("syscall; mov %%eax, %%edi; mov $12, %%esi; mov $62, %%eax; syscall"
-			 : : "a"(39) : "rcx", "r11", "rdi", "rsi", "memory");	/* kill(getpid(), SIGUSR2) */
+			 :
+			 : "a"(39)
+			 : "rcx", "r11", "rdi", "rsi", "memory"); /* kill(getpid(), SIGUSR2) */
 	image_store(&now);
 	__asm__ volatile("fninit; ldmxcsr %0" : : "m"((uint32_t){ 0x1f80 }));
 	memset(mine.vector[3], 0x5a, 16);

@@ -13,8 +13,7 @@
 #define ROUNDS 3000
 
 /* Each returns in rax what getpid does unless said otherwise. */
-__asm__(
-	".text\n"
+__asm__(".text\n"
 	"shape_mov_eax:	mov $39, %eax; syscall; ret\n"
 	"shape_mov_rax:	mov $39, %rax; syscall; ret\n"
 	"shape_movabs:	movabs $39, %rax; syscall; ret\n"
@@ -57,19 +56,24 @@ __asm__(
 	"shape_mask:	.long 0xffffffff\n"
 	".text\n");
 
-#define SHAPES(x) x(mov_eax) x(mov_rax) x(movabs) x(push_pop) x(lea) x(add) x(memory) x(r10) x(nop) x(rex) \
-	x(jump) x(cond) x(rip) x(call) x(pop) x(jmp_after) x(test) x(int80)
+#define SHAPES(x) \
+	x(mov_eax) x(mov_rax) x(movabs) x(push_pop) x(lea) x(add) x(memory) x(r10) x(nop) x(rex) x(jump) \
+		x(cond) x(rip) x(call) x(pop) x(jmp_after) x(test) x(int80)
 #define DECLARE(name) extern long shape_##name(void);
 SHAPES(DECLARE)
-extern long shape_loop(long), shape_loop_direct(long), shape_any(long), shape_entry(void), shape_call_direct(long),
-	shape_call_behind(long), shape_twice(void), shape_xor(long fd, void *p), shape_rcx(void);
+extern long shape_loop(long), shape_loop_direct(long), shape_any(long), shape_entry(void),
+	shape_call_direct(long), shape_call_behind(long), shape_twice(void), shape_xor(long fd, void *p),
+	shape_rcx(void);
 
 static long pid;
 
 static void simple_shapes(void)
 {
 #define ENTRY(name) { #name, shape_##name },
-	static const struct { const char *name; long (*call)(void); } shapes[] = { SHAPES(ENTRY) };
+	static const struct {
+		const char *name;
+		long (*call)(void);
+	} shapes[] = { SHAPES(ENTRY) };
 
 	for (size_t s = 0; s < sizeof(shapes) / sizeof(shapes[0]); s++) {
 		long wrong = 0;
@@ -106,7 +110,8 @@ static void entries(void)
 static void page_boundary(void)
 {
 	static const unsigned char code[] = { 0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xc3 };
-	unsigned char *area = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char *area = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+				   0);
 	long wrong = 0;
 
 	if (area == MAP_FAILED)
@@ -137,7 +142,8 @@ static void page_boundary(void)
 	wrong = 0;
 	for (int i = 0; i < 50; i++) {
 		mprotect(area + 4096, 4096, PROT_READ | PROT_WRITE);
-		memcpy(area + 4096, (unsigned char[]){ 0x48, 0x83, 0xc0, (unsigned char)(i & 0x7f), 0xc3 }, 5);
+		memcpy(area + 4096, (unsigned char[]){ 0x48, 0x83, 0xc0, (unsigned char)(i & 0x7f), 0xc3 },
+		       5);
 		mprotect(area + 4096, 4096, PROT_READ | PROT_EXEC);
 		wrong += ((long (*)(void))(void *)(area + 4096 - 7))() != pid + i;
 	}

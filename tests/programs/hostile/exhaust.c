@@ -47,7 +47,8 @@ static int mappings(void)
 static int scattered(void)
 {
 	size_t pages = 40000;
-	unsigned char *p = mmap(NULL, pages * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char *p = mmap(NULL, pages * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+				0);
 	unsigned wrong = 0;
 
 	madvise(p, pages * 4096, MADV_NOHUGEPAGE);
@@ -105,7 +106,12 @@ static int exec_loop(void)
 }
 
 static volatile unsigned faults;
-static void on_fault_again(int number) { (void)number; if (++faults == 20000) _exit(7); }
+static void on_fault_again(int number)
+{
+	(void)number;
+	if (++faults == 20000)
+		_exit(7);
+}
 
 /* The handler returns to the fault, which happens again. */
 static int endless_faults(void)
@@ -122,7 +128,8 @@ static int code_pages(void)
 	long pid = getpid(), wrong = 0;
 
 	for (int i = 0; i < 400; i++) {
-		unsigned char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		unsigned char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		for (int at = 0; at + 8 <= 4096; at += 8)
 			memcpy(p + at, code, 8);
@@ -139,7 +146,8 @@ static int sites(void)
 {
 	static const unsigned char code[] = { 0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xc3 };
 	size_t count = 12000;
-	unsigned char *p = mmap(NULL, count * 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char *p = mmap(NULL, count * 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+				0);
 	long pid = getpid(), wrong = 0;
 
 	for (size_t i = 0; i < count; i++)
@@ -154,7 +162,8 @@ static int sites(void)
 /* Protection flipped without end. */
 static int flips(void)
 {
-	volatile char *p = mmap(NULL, 64 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	volatile char *p = mmap(NULL, 64 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+				0);
 
 	for (int i = 0; i < 3000; i++) {
 		mprotect((void *)p, 64 * 4096, PROT_READ);
@@ -175,7 +184,8 @@ static int memory(void)
 			size_t size = 0;
 
 			while (size < (150u << 20)) {
-				char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+				char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
+					       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 				if (p == MAP_FAILED)
 					break;

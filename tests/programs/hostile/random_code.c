@@ -19,7 +19,8 @@ static unsigned char *code, *data;
 static bool asks_the_kernel(const unsigned char *p, size_t size)
 {
 	for (size_t i = 0; i + 1 < size; i++)
-		if ((p[i] == 0x0f && (p[i + 1] == 0x05 || p[i + 1] == 0x34)) || (p[i] == 0xcd && p[i + 1] == 0x80))
+		if ((p[i] == 0x0f && (p[i + 1] == 0x05 || p[i + 1] == 0x34)) ||
+		    (p[i] == 0xcd && p[i + 1] == 0x80))
 			return true;
 	return p[size - 1] == 0x0f || p[size - 1] == 0xcd;
 }
@@ -27,8 +28,8 @@ static bool asks_the_kernel(const unsigned char *p, size_t size)
 static void confine(void)
 {
 	static const unsigned short allowed[] = {
-		SYS_rt_sigreturn, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_sigaltstack, SYS_setitimer, SYS_mmap,
-		SYS_exit, SYS_exit_group, SYS_clock_gettime,
+		SYS_rt_sigreturn, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_sigaltstack,   SYS_setitimer,
+		SYS_mmap,	  SYS_exit,	    SYS_exit_group,	SYS_clock_gettime,
 	};
 	enum { N = sizeof(allowed) / sizeof(allowed[0]) };
 	struct sock_filter filter[N + 3] = {
@@ -37,7 +38,8 @@ static void confine(void)
 	struct sock_fprog program = { N + 3, filter };
 
 	for (unsigned i = 0; i < N; i++)
-		filter[i + 1] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, allowed[i], (unsigned char)(N - i), 0);
+		filter[i + 1] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, allowed[i],
+							     (unsigned char)(N - i), 0);
 	filter[N + 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS);
 	filter[N + 2] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
@@ -50,7 +52,8 @@ static void run(const unsigned char *bytes, size_t size, size_t at)
 		return;
 	if (!code) {
 		confine();
-		code = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		code = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
+			    -1, 0);
 		data = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		memset(code, 0xcc, 3 * 4096);
 	}

@@ -13,7 +13,9 @@ static uintptr_t found[4096];
 static unsigned found_count;
 
 /* Is the address in /proc/self/maps?  Ranges are read once. */
-static struct { uintptr_t begin, end; } maps[256];
+static struct {
+	uintptr_t begin, end;
+} maps[256];
 static unsigned maps_count;
 
 static void read_maps(void)
@@ -119,7 +121,9 @@ static void attempt(unsigned long i)
 static void one_word(unsigned long i)
 {
 	if (!sigsetjmp(hostile_resume, 1))
-		((volatile uint32_t *)STUB_AREA)[i / 3] = i % 3 == 0 ? 0 : i % 3 == 1 ? ~0u : (uint32_t)hostile_random();
+		((volatile uint32_t *)STUB_AREA)[i / 3] = i % 3 == 0   ? 0
+							  : i % 3 == 1 ? ~0u
+								       : (uint32_t)hostile_random();
 	use_kernel();
 }
 

@@ -15,7 +15,7 @@
 
 #include "check.h"
 
-uintptr_t vdso_entry;	/* named by the assembly below */
+uintptr_t vdso_entry; /* named by the assembly below */
 
 static long by_gate(long number, long a, long b, long c)
 {
@@ -29,7 +29,10 @@ static long by_entry(long number, long a, long b, long c)
 {
 	long result;
 
-	__asm__ volatile("call *vdso_entry" : "=a"(result) : "0"(number), "b"(a), "c"(b), "d"(c) : "memory");
+	__asm__ volatile("call *vdso_entry"
+			 : "=a"(result)
+			 : "0"(number), "b"(a), "c"(b), "d"(c)
+			 : "memory");
 	return result;
 }
 
@@ -43,13 +46,16 @@ static void preserved(void)
 
 		__asm__ volatile("std; int $0x80; pushf; cld; pop %6"
 				 : "=a"(result), "+b"(b), "+c"(c), "+d"(d), "+S"(si), "+D"(di), "=m"(flags)
-				 : "0"(SYS_getpid) : "memory", "cc");
-		wrong += result != getpid() || b != i * 3 || c != i * 5 || d != i * 7 || si != i * 11 || di != i * 13 ||
-			 !(flags >> 10 & 1);
+				 : "0"(SYS_getpid)
+				 : "memory", "cc");
+		wrong += result != getpid() || b != i * 3 || c != i * 5 || d != i * 7 || si != i * 11 ||
+			 di != i * 13 || !(flags >> 10 & 1);
 		__asm__ volatile("call *vdso_entry"
 				 : "=a"(result), "+b"(b), "+c"(c), "+d"(d), "+S"(si), "+D"(di)
-				 : "0"(SYS_getpid) : "memory", "cc");
-		wrong += result != getpid() || b != i * 3 || c != i * 5 || d != i * 7 || si != i * 11 || di != i * 13;
+				 : "0"(SYS_getpid)
+				 : "memory", "cc");
+		wrong += result != getpid() || b != i * 3 || c != i * 5 || d != i * 7 || si != i * 11 ||
+			 di != i * 13;
 	}
 	expect_equal(wrong, 0, "registers preserved");
 }
@@ -60,7 +66,9 @@ static void six_arguments(void)
 	long result;
 
 	__asm__ volatile("push %%ebp; xor %%ebp, %%ebp; int $0x80; pop %%ebp"
-			 : "=a"(result) : "0"(SYS_mmap2), "b"(0), "c"(4096), "d"(3), "S"(0x22), "D"(-1) : "memory");
+			 : "=a"(result)
+			 : "0"(SYS_mmap2), "b"(0), "c"(4096), "d"(3), "S"(0x22), "D"(-1)
+			 : "memory");
 	expect((unsigned long)result < 0xfffff000ul, "six arguments by int 0x80");
 	*(volatile int *)result = 5;
 	syscall(SYS_munmap, result, 4096);
@@ -73,7 +81,8 @@ static void page_boundary(void)
 {
 	/* mov eax, 20; int 0x80; ret */
 	static const unsigned char code[] = { 0xb8, 20, 0, 0, 0, 0xcd, 0x80, 0xc3 };
-	unsigned char *p = mmap(NULL, 8192, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char *p = mmap(NULL, 8192, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
+				-1, 0);
 	int wrong = 0;
 
 	for (int at = 4096 - 9; at <= 4097; at++) {
@@ -87,7 +96,11 @@ static void page_boundary(void)
 }
 
 static volatile int ticks;
-static void on_tick(int number) { (void)number; ticks++; }
+static void on_tick(int number)
+{
+	(void)number;
+	ticks++;
+}
 
 static void restarts(void)
 {
@@ -108,9 +121,11 @@ static void restarts(void)
 			_exit(write(fds[1], "z", 1) != 1);
 		}
 		setitimer(ITIMER_REAL, &value, NULL);
-		long got = way ? by_entry(SYS_read, fds[0], (long)&c, 1) : by_gate(SYS_read, fds[0], (long)&c, 1);
+		long got = way ? by_entry(SYS_read, fds[0], (long)&c, 1)
+			       : by_gate(SYS_read, fds[0], (long)&c, 1);
 		setitimer(ITIMER_REAL, &(struct itimerval){ 0 }, NULL);
-		expect(got == 1 && ticks > 2, "read restarted, by %s", way ? "the vDSO's entry" : "int 0x80");
+		expect(got == 1 && ticks > 2, "read restarted, by %s",
+		       way ? "the vDSO's entry" : "int 0x80");
 		waitpid(pid, &status, 0);
 	}
 }

@@ -32,19 +32,20 @@ static void on_fault(int number, siginfo_t *si, void *context)
 	siglongjmp(resume, 1);
 }
 
-#define FAULT(name, ...) do {									\
-	if (!sigsetjmp(resume, 1)) {								\
-		__VA_ARGS__;									\
-		printf("%s: no signal\n", name);						\
-	} else {										\
-		report(name);									\
-	}											\
-} while (0)
+#define FAULT(name, ...) \
+	do { \
+		if (!sigsetjmp(resume, 1)) { \
+			__VA_ARGS__; \
+			printf("%s: no signal\n", name); \
+		} else { \
+			report(name); \
+		} \
+	} while (0)
 
 static void report(const char *name)
 {
-	printf("%-24s signal %d code %d trap %d error %d address ", name, info.si_signo, info.si_code, (int)trap_number,
-	       (int)trap_error & 0xffff);
+	printf("%-24s signal %d code %d trap %d error %d address ", name, info.si_signo, info.si_code,
+	       (int)trap_number, (int)trap_error & 0xffff);
 	if (base)
 		printf("base%+d\n", (int)((uintptr_t)info.si_addr - base));
 	else if (!info.si_addr)
@@ -89,7 +90,10 @@ static void legacy(void)
 	FAULT("bound exceeded", __asm__ volatile("bound %0, %1" : : "r"(9), "m"(bounds[0])));
 	FAULT("into", __asm__ volatile("mov $0x7fffffff, %%eax; inc %%eax; into" : : : "eax", "cc"));
 	FAULT("les wrong selector", {
-		static struct { uint32_t offset; uint16_t selector; } __attribute__((packed)) far = { 0, 0xfff8 };
+		static struct {
+			uint32_t offset;
+			uint16_t selector;
+		} __attribute__((packed)) far = { 0, 0xfff8 };
 		__asm__ volatile("les %0, %%eax" : : "m"(far) : "eax");
 	});
 }
@@ -111,7 +115,10 @@ int main(void)
 	base = 0xfffff000;
 	FAULT("read at the top", (void)*(volatile char *)(base + 16));
 	base = 0;
-	FAULT("divide by zero", __asm__ volatile("xor %%ecx, %%ecx; mov $1, %%eax; cdq; idiv %%ecx" : : : "eax", "ecx", "edx", "cc"));
+	FAULT("divide by zero", __asm__ volatile("xor %%ecx, %%ecx; mov $1, %%eax; cdq; idiv %%ecx"
+						 :
+						 :
+						 : "eax", "ecx", "edx", "cc"));
 	FAULT("ud2", __asm__ volatile("ud2"));
 	FAULT("int3", __asm__ volatile("int3"));
 	FAULT("hlt", __asm__ volatile("hlt"));
@@ -134,7 +141,11 @@ int main(void)
 		pthread_join(t[i], NULL);
 	expect(!thread_wrong && local == 3, "threads with local storage");
 	static uint32_t data[2] = { 0xaaaa5555, 0x12345678 };
-	struct user_desc d = { .entry_number = 1, .base_addr = (unsigned)(uintptr_t)data, .limit = 7, .seg_32bit = 1, .useable = 1 };
+	struct user_desc d = { .entry_number = 1,
+			       .base_addr = (unsigned)(uintptr_t)data,
+			       .limit = 7,
+			       .seg_32bit = 1,
+			       .useable = 1 };
 	if (!syscall(SYS_modify_ldt, 1, &d, sizeof(d))) {
 		uint32_t value;
 		__asm__ volatile("mov %1, %%fs; mov %%fs:4, %0" : "=r"(value) : "r"(1 << 3 | 7));
