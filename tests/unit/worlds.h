@@ -24,7 +24,7 @@
 #include "world/world.h"
 
 #define CODE		0x400000ul	/* guest address of the code page */
-#define CODE_PAGE	CODE		/* where it is in RAM: no paging, so that debuggers see it too */
+#define CODE_PAGE	CODE		/* where it is in RAM, by the guest's tables too */
 #define DATA		0x600000ul
 #define DATA_PAGE	DATA		/* 16 pages */
 #define STACK		(DATA + 0x8000)
@@ -56,6 +56,19 @@ static inline void machine_up(unsigned count)
 	vcpu = arena_alloc(sizeof(*vcpu), 4096);
 }
 
+/* Page tables that map all of RAM where it is. */
+static inline void tables_write(void)
+{
+	uint64_t *tables = ram_writable(GPA(0x1000), 3 * PAGE_SIZE);
+
+	tables[0] = 0x2007;
+	tables[512] = 0x3007;
+	for (unsigned i = 0; i < 8; i++)
+		tables[1024 + i] = i * 2 * MIB | 0xe7;
+	vcpu->cr3 = 0x1000;
+	vcpu->cr4 = CR4_PAE;
+}
+
 /* Code and data mapped, the vCPU as a 64-bit program's at CODE. */
 static inline void snippet_load(struct world *w, const uint8_t *begin, const uint8_t *end)
 {
@@ -64,7 +77,8 @@ static inline void snippet_load(struct world *w, const uint8_t *begin, const uin
 	request(w, WORLD_MAP, DATA, 16 * PAGE_SIZE, DATA_PAGE, WORLD_PROT_R | WORLD_PROT_W);
 	memset(vcpu, 0, offsetof(struct vcpu, fpu_place));
 	vcpu->cpl = 3;
-	vcpu->cr0 = CR0_PE | CR0_AM;
+	vcpu->cr0 = CR0_PE | CR0_PG | CR0_AM;
+	tables_write();
 	vcpu->efer = EFER_LMA | EFER_LME | EFER_SCE;
 	vcpu->seg[SEG_CS] = (struct vcpu_segment){ .selector = 0x33, .limit = 0xffffffff,
 		.attr = SEG_ATTR_L | SEG_ATTR_P | SEG_ATTR_DPL | SEG_ATTR_S | 0xb };
