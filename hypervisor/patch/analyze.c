@@ -11,20 +11,32 @@
 
 #define PENDING_MAX	256	/* branch targets waiting; more are forgotten, which is safe */
 #define SWEEP_NEAR	16	/* a linear decoding starts at least so far before the byte, */
-#define SWEEP_FAR	64	/* and at most so far */
-#define SWEEP_STREAMS	8	/* so many must decode, */
-#define SWEEP_AGREE(n)	((n) - (n) / 8)	/* and so many of n agree */
+#define SWEEP_FAR	ANALYSIS_BEFORE	/* and at most so far */
+#define SWEEP_STREAMS	8	/* and so many must decode */
+#define NOT_AGREED	INT32_MIN
 
 static void set(uint8_t *map, unsigned i)
 {
 	map[i / 8] |= (uint8_t)(1u << (i % 8));
 }
 
-static int decode_at(const struct analysis *a, const uint8_t *page, unsigned offset,
+static const uint8_t *page_bytes(const struct analysis_page *p)
+{
+	return p->window + ANALYSIS_BEFORE;
+}
+
+static const uint8_t *page_tail(const struct analysis_page *p)
+{
+	return p->after ? page_bytes(p) + PAGE_SIZE : NULL;
+}
+
+/* offset: from the page's start, negative in what precedes it. */
+static int decode_at(const struct analysis *a, const struct analysis_page *p, int offset,
 		     struct insn *insn)
 {
-	return decode_insn_brief(a->wide ? DECODE_64 : DECODE_32, page + offset,
-				 min_u64(PAGE_SIZE - offset, INSN_MAX), insn);
+	return decode_insn_brief(a->wide ? DECODE_64 : DECODE_32, page_bytes(p) + offset,
+				 min_u64((uint64_t)((int)(PAGE_SIZE + p->after) - offset), INSN_MAX),
+				 insn);
 }
 
 static void trap_set(struct analysis *a, unsigned offset)
@@ -77,18 +89,18 @@ static bool falls_through(const struct insn *insn)
  * An instruction that runs over the page's end: whether it is sensitive is not
  * known, so it gets a trap if the scan suspects it.
  */
-static void reach_last(struct analysis *a, const uint8_t *page, unsigned offset)
+static void reach_last(struct analysis *a, const struct analysis_page *p, unsigned offset)
 {
 	int at;
 
 	for (unsigned i = offset + 1; i < PAGE_SIZE; i++)
 		set(a->inside, i);
-	at = scan_next(page, NULL, offset, a->wide);
+	at = scan_next(page_bytes(p), page_tail(p), offset, a->wide);
 	if (at >= 0)
 		trap_set(a, offset);
 }
 
-void analysis_reach(struct analysis *a, const uint8_t *page, unsigned offset)
+void analysis_reach(struct analysis *a, const struct analysis_page *p, unsigned offset)
 {
 	uint16_t pending[PENDING_MAX];
 	unsigned count = 1;
@@ -99,16 +111,16 @@ void analysis_reach(struct analysis *a, const uint8_t *page, unsigned offset)
 		unsigned at = pending[--count];
 
 		while (at < PAGE_SIZE && !analysis_bit(a->start, at)) {
-			int err = decode_at(a, page, at, &insn);
+			int err = decode_at(a, p, (int)at, &insn);
 			unsigned target;
 
 			set(a->start, at);
 			if (err) {
 				if (PAGE_SIZE - at < INSN_MAX)
-					reach_last(a, page, at);
+					reach_last(a, p, at);
 				break;
 			}
-			for (unsigned i = 1; i < insn.zy.length; i++)
+			for (unsigned i = 1; i < insn.zy.length && at + i < PAGE_SIZE; i++)
 				set(a->inside, at + i);
 			if (scan_sensitive(&insn, a->wide))
 				trap_set(a, at);
@@ -124,81 +136,90 @@ void analysis_reach(struct analysis *a, const uint8_t *page, unsigned offset)
 }
 
 /*
- * Decode linearly from `from` until an instruction covers `at`: its start, or -1
- * when the bytes do not decode.  x86 code synchronizes: streams from different
- * starts soon fall onto the same boundaries.
+ * Decode linearly from `from` until an instruction covers `at`: its start, or
+ * NOT_AGREED when the bytes do not decode.  x86 code synchronizes: streams from
+ * different starts soon fall onto the same boundaries.
  */
-static int sweep(const struct analysis *a, const uint8_t *page, unsigned from, unsigned at,
+static int sweep(const struct analysis *a, const struct analysis_page *p, int from, int at,
 		 struct insn *insn)
 {
 	while (from <= at) {
-		if (decode_at(a, page, from, insn))
-			return -1;
+		if (decode_at(a, p, from, insn))
+			return NOT_AGREED;
 		if (from + insn->zy.length > at)
-			return (int)from;
+			return from;
 		from += insn->zy.length;
 	}
-	return -1;
+	return NOT_AGREED;
 }
 
-/* The boundary at or before `at` on which linear decodings agree, or -1. */
-static int sweep_agreed(const struct analysis *a, const uint8_t *page, unsigned at,
+/*
+ * What is said of a byte pair when it is wrongly taken for harmless?  SLDT, STR,
+ * VERR, VERW are not used by programs, but 0f 00 is frequent as a displacement
+ * or a constant: for them a majority is enough.
+ */
+static unsigned agree_of(const struct analysis_page *p, int at, unsigned streams)
+{
+	const uint8_t *bytes = page_bytes(p) + at;
+
+	if (bytes[0] == 0x0f && at + 1 < (int)(PAGE_SIZE + p->after) && bytes[1] == 0x00)
+		return streams / 2 + 1;
+	return streams - streams / 8;
+}
+
+/* The boundary at or before `at` on which linear decodings agree, or NOT_AGREED. */
+static int sweep_agreed(const struct analysis *a, const struct analysis_page *p, int at,
 			struct insn *insn)
 {
-	uint8_t votes[INSN_MAX] = { 0 };
+	unsigned votes[INSN_MAX] = { 0 };
 	unsigned streams = 0, best = 0;
 
-	for (unsigned back = SWEEP_NEAR; back <= SWEEP_FAR && back <= at; back++) {
-		int start = sweep(a, page, at - back, at, insn);
+	for (int back = SWEEP_NEAR; back <= SWEEP_FAR && at - back >= -(int)p->before; back++) {
+		int start = sweep(a, p, at - back, at, insn);
 
-		if (start < 0)
+		if (start == NOT_AGREED)
 			continue;
 		streams++;
-		votes[at - (unsigned)start]++;
+		votes[at - start]++;
 	}
 	for (unsigned i = 1; i < INSN_MAX; i++)
 		if (votes[i] > votes[best])
 			best = i;
-	if (streams < SWEEP_STREAMS || votes[best] < SWEEP_AGREE(streams))
-		return -1;
-	if (decode_at(a, page, at - best, insn))
-		return -1;
-	return (int)(at - best);
+	if (streams < SWEEP_STREAMS || votes[best] < agree_of(p, at, streams))
+		return NOT_AGREED;
+	if (decode_at(a, p, at - (int)best, insn))
+		return NOT_AGREED;
+	return at - (int)best;
 }
 
-static bool suspicion_settled(struct analysis *a, const uint8_t *page, unsigned at)
+static bool suspicion_settled(struct analysis *a, const struct analysis_page *p, unsigned at)
 {
 	struct insn insn;
-	int start;
 
 	if (analysis_bit(a->start, at) || analysis_bit(a->inside, at))
 		return true;
-	start = sweep_agreed(a, page, at, &insn);
-	if (start < 0)
-		return false;
-	if (scan_sensitive(&insn, a->wide))
-		return false;
-	return true;
+	/* One that looks like an instruction waits until it is reached. */
+	return sweep_agreed(a, p, (int)at, &insn) != NOT_AGREED && !scan_sensitive(&insn, a->wide);
 }
 
-bool analysis_settled(struct analysis *a, const uint8_t *page)
+bool analysis_settled(struct analysis *a, const struct analysis_page *p)
 {
-	int at = scan_next(page, NULL, 0, a->wide);
+	int at = scan_next(page_bytes(p), page_tail(p), 0, a->wide);
 
 	while (at >= 0) {
-		if (!suspicion_settled(a, page, (unsigned)at))
+		if (!suspicion_settled(a, p, (unsigned)at))
 			return false;
-		at = scan_next(page, NULL, (unsigned)at + 1, a->wide);
+		at = scan_next(page_bytes(p), page_tail(p), (unsigned)at + 1, a->wide);
 	}
 	return true;
 }
 
-bool analysis_boundary(const struct analysis *a, const uint8_t *page, unsigned offset)
+bool analysis_boundary(const struct analysis *a, const struct analysis_page *p, unsigned offset)
 {
 	struct insn insn;
 
 	if (analysis_bit(a->start, offset))
 		return !analysis_bit(a->inside, offset);
 	return !analysis_bit(a->inside, offset) &&
-	       sweep_agreed(a, page, offset, &insn) == (int)offset;
+	       sweep_agreed(a, p, (int)offset, &insn) == (int)offset;
 }

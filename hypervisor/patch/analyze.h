@@ -27,11 +27,24 @@ static inline bool analysis_bit(const uint8_t *map, unsigned i)
 }
 
 void analysis_clear(struct analysis *a, bool wide);
+/*
+ * A page with what is mapped around it.  `around` helps linear decoding into step
+ * and completes an instruction that runs over the end; it is evidence, not part
+ * of the page.
+ */
+#define ANALYSIS_BEFORE	64
+#define ANALYSIS_AFTER	16
+struct analysis_page {
+	uint8_t window[ANALYSIS_BEFORE + PAGE_SIZE + ANALYSIS_AFTER];
+	unsigned before, after;		/* how many bytes of either are known */
+};
+
 /* Learn what is reached from the instruction at `offset`. */
-void analysis_reach(struct analysis *a, const uint8_t *page, unsigned offset);
+void analysis_reach(struct analysis *a, const struct analysis_page *p, unsigned offset);
+
 /* Is every suspicious byte accounted for?  May add traps. */
-bool analysis_settled(struct analysis *a, const uint8_t *page);
+bool analysis_settled(struct analysis *a, const struct analysis_page *p);
 /* Does an instruction start at `offset`, as far as decoding around it shows? */
-bool analysis_boundary(const struct analysis *a, const uint8_t *page, unsigned offset);
+bool analysis_boundary(const struct analysis *a, const struct analysis_page *p, unsigned offset);
 
 #endif

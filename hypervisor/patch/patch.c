@@ -245,11 +245,28 @@ static bool image_of(struct node *n, uint64_t gva, enum world_source *source, ui
 	return true;
 }
 
+/* The page with what the guest has mapped around it at `rip`. */
+static const struct analysis_page *page_view(struct vcpu *vcpu, uint64_t rip, gpa_t page)
+{
+	static struct analysis_page p;
+	uint64_t va = rip & PAGE_MASK;
+
+	p.before = (unsigned)access_debug_read(vcpu, GVA(va - ANALYSIS_BEFORE), p.window,
+					       ANALYSIS_BEFORE);
+	if (p.before != ANALYSIS_BEFORE)
+		p.before = 0;
+	p.after = (unsigned)access_debug_read(vcpu, GVA(va + PAGE_SIZE),
+					      p.window + ANALYSIS_BEFORE + PAGE_SIZE, ANALYSIS_AFTER);
+	memcpy(p.window + ANALYSIS_BEFORE, ram_pointer(page, PAGE_SIZE), PAGE_SIZE);
+	return &p;
+}
+
 bool patch_image(struct vcpu *vcpu, gva_t rip, gpa_t page, enum world_source *source,
 		 uint64_t *offset)
 {
 	bool wide = vcpu_64bit_code(vcpu);
 	const uint8_t *bytes = ram_pointer(page, PAGE_SIZE);
+	const struct analysis_page *view;
 	uint32_t index;
 	struct node *n;
 
@@ -283,8 +300,9 @@ bool patch_image(struct vcpu *vcpu, gva_t rip, gpa_t page, enum world_source *so
 	if (!n->settled) {
 		unsigned traps = n->analysis.traps;
 
-		analysis_reach(&n->analysis, bytes, rip.v % PAGE_SIZE);
-		n->settled = analysis_settled(&n->analysis, bytes);
+		view = page_view(vcpu, rip.v, page);
+		analysis_reach(&n->analysis, view, rip.v % PAGE_SIZE);
+		n->settled = analysis_settled(&n->analysis, view);
 		if (n->analysis.traps != traps)
 			views_outdated(n);
 		if (!n->settled)
@@ -338,6 +356,7 @@ bool patch_syscall_site(struct vcpu *vcpu, gva_t rip, gpa_t page, enum world_sou
 	const uint8_t *bytes = ram_pointer(page, PAGE_SIZE);
 	unsigned behind = rip.v % PAGE_SIZE;
 	unsigned start = behind - SITE_LENGTH;
+	const struct analysis_page *view;
 	struct node_site *site;
 	struct node *n;
 
@@ -361,8 +380,9 @@ bool patch_syscall_site(struct vcpu *vcpu, gva_t rip, gpa_t page, enum world_sou
 	if (++site->calls < HOT)
 		return false;
 	/* What follows the call is a boundary; so must the MOV be, by every account. */
-	analysis_reach(&n->analysis, bytes, behind);
-	if (!analysis_boundary(&n->analysis, bytes, start)) {
+	view = page_view(vcpu, rip.v - 1, page);
+	analysis_reach(&n->analysis, view, behind);
+	if (!analysis_boundary(&n->analysis, view, start)) {
 		site->calls = 0;
 		return false;
 	}
