@@ -107,13 +107,16 @@ unit: $(UNIT_TESTS)
 	$(Q)tests/unit/run $(BUILD)/unit
 
 # Fuzzers: tests/fuzz/fuzz_*.c with libFuzzer, built by a make of its own that instruments the
-# library too (tests/fuzz/run).  Those of the loaders take memory/ram.c's place with heap_ram.c, and
-# the address sanitizer, whose shadow lies where guest RAM is otherwise.
+# library too (tests/fuzz/run).  Some take heap_ram.c in memory/ram.c's place, and
+# the address sanitizer for the code they are about: its shadow lies where guest RAM is otherwise.
 FUZZERS		:= $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS	?= 15
 # (libFuzzer intercepts memcmp and the like, which base/memory_ops.c defines too: the first wins.)
 FUZZ_FLAGS	:= -g -O1 -std=gnu11 -Wall -Wextra -no-pie -fno-pie -Itests -Wl,-z,muldefs
-$(BUILD)/fuzz/fuzz_boot: tests/fuzz/fuzz_boot.c tests/fuzz/heap_ram.c $(wildcard hypervisor/boot/*.c) $(LIB)
+FUZZ_ADDRESS	:= $(BUILD)/fuzz/fuzz_boot $(BUILD)/fuzz/fuzz_gdb
+$(BUILD)/fuzz/fuzz_boot: $(wildcard hypervisor/boot/*.c)
+$(BUILD)/fuzz/fuzz_gdb: $(wildcard hypervisor/debug/gdb*.c)
+$(FUZZ_ADDRESS): $(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/heap_ram.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
