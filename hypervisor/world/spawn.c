@@ -188,6 +188,11 @@ static _Noreturn void child_main(struct world *w, int area_fd, uint64_t area_off
 	}
 	head->len = (unsigned short)filter_world(program, w->cookie);
 	head->filter = (void *)(STUB_AREA + AREA_REQUESTS);
+	/*
+	 * Hosts let some calls pass every filter (uretprobe, uprobe).  Dispatch comes before
+	 * filters and knows no exceptions; a host without it (before 5.11) lacks those calls too.
+	 */
+	prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, STUB_TEXT, STUB_TEXT_SIZE, 0);
 	__asm__ volatile("jmp *%0"
 			 : : "r"(STUB_TEXT + (uint64_t)(stub_boot - stub_start)),
 			     "S"(STUB_AREA + AREA_XSAVE) : "memory");
