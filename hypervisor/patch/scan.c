@@ -17,6 +17,8 @@
  */
 #include "patch/scan.h"
 
+#include <string.h>
+
 #define NEEDS_MORE	(-1)
 
 /* 1, 0, or NEEDS_MORE when the byte that decides was not given (b2 < 0). */
@@ -48,9 +50,11 @@ int scan_next(const uint8_t *page, const uint8_t *tail, unsigned from, bool wide
 	for (unsigned i = from; i < PAGE_SIZE - 2; i++) {
 		/* Eight bytes at a time while none is 0x0f. */
 		while (i + 8 <= PAGE_SIZE - 2) {
-			uint64_t v = *(const uint64_t *)(page + i) ^ 0x0f0f0f0f0f0f0f0ful;
-			uint64_t zero = (v - 0x0101010101010101ul) & ~v & 0x8080808080808080ul;
+			uint64_t v, zero;
 
+			memcpy(&v, page + i, sizeof(v));
+			v ^= 0x0f0f0f0f0f0f0f0ful;
+			zero = (v - 0x0101010101010101ul) & ~v & 0x8080808080808080ul;
 			if (zero) {
 				i += (unsigned)__builtin_ctzl(zero) / 8;
 				break;
