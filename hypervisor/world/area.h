@@ -112,6 +112,7 @@ struct world {
 	bool started;		/* runs, or died since */
 	bool signal_mode;	/* as the world last said: where its SIMD state is */
 	bool proved;		/* known to be in the stub since its last exit */
+	bool saved;		/* its SIMD state has been written to area->xsave since then */
 	uint64_t nonce, cookie;
 	uint64_t fs_base, gs_base;		/* as the world's registers have them */
 	unsigned queued;			/* requests in queue */
@@ -138,6 +139,7 @@ unsigned filter_world(struct sock_filter *program, uint64_t cookie);
 
 /* baton.c */
 void baton_init(void);
+void baton_child(void);		/* in a new world, while it still has libc */
 void world_kick(struct world *w);	/* send the signal; nothing is waited for */
 #define PATIENCE_NS	5000000ul	/* then a command that is not RUN is enforced by a kick */
 /* Pass the baton with `command` and wait until it comes back.  kick: the word that asks for an

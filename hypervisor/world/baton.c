@@ -39,6 +39,8 @@ struct waitv {		/* struct futex_waitv: linux/futex.h may predate it */
 	uint32_t flags, reserved;
 };
 
+static cpu_set_t world_cpus;		/* empty: anywhere */
+static struct world *spinner;	/* ran last: waits spinning */
 static bool have_waitv;
 static struct baton_tuning tuning;
 
@@ -47,16 +49,41 @@ void baton_tune(const struct baton_tuning *t)
 	tuning = *t;
 }
 
+/*
+ * With a CPU to spare all worlds live on one of them and the kernel world on the
+ * others: then a handover never waits for a CPU, and worlds that take turns do
+ * so on a CPU that does not go idle in between.
+ */
+static bool cpus_choose(void)
+{
+	cpu_set_t usable, rest;
+	unsigned skip;
+
+	if (sched_getaffinity(0, sizeof(usable), &usable) || CPU_COUNT(&usable) < 2)
+		return false;
+	skip = (unsigned)(world_random() % (unsigned)CPU_COUNT(&usable));
+	CPU_ZERO(&world_cpus);
+	for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &usable) && skip-- == 0)
+			CPU_SET(cpu, &world_cpus);
+	CPU_XOR(&rest, &usable, &world_cpus);
+	return !sched_setaffinity(0, sizeof(rest), &rest);
+}
+
+void baton_child(void)
+{
+	if (CPU_COUNT(&world_cpus))
+		sched_setaffinity(0, sizeof(world_cpus), &world_cpus);
+}
+
 void baton_init(void)
 {
 	uint32_t word = 1;
 	struct waitv w = { .value = 0, .address = (uint64_t)&word,
 			   .flags = FUTEX_32 | FUTEX_PRIVATE };
-	cpu_set_t cpus;
-	bool spare;
+	bool spare = cpus_choose();
 
 	have_waitv = hostcall6(SYS_futex_waitv, (long)&w, 1, 0, 0, 0, 0) == -EAGAIN;
-	spare = sched_getaffinity(0, sizeof(cpus), &cpus) || CPU_COUNT(&cpus) > 1;
 	tuning = (struct baton_tuning){
 		.spin_ns = spare ? SPIN_NS : 0,
 		.kernel_yields = spare ? 0 : 1,
@@ -141,7 +168,7 @@ static bool come_back(struct world *w, uint32_t command, volatile uint32_t *kick
 	uint32_t seq = 0;
 
 	for (;;) {
-		if (area->turn == TURN_KERNEL)
+		if (area->turn != TURN_WORLD)
 			break;
 		if (kick && !seq && (*kick || (tuning.kick_after && clock_tsc() - now > tuning.kick_after)) &&
 		    !batch_pending(w, command, now)) {
@@ -173,6 +200,16 @@ static bool come_back(struct world *w, uint32_t command, volatile uint32_t *kick
 	return !seq || kick_settle(w, seq);
 }
 
+/* All worlds share a CPU: the one that ran before must not spin on it.  After the other's wake-up,
+ * so that the CPU does not go idle in between. */
+static void park(struct world *w)
+{
+	uint32_t kernel = TURN_KERNEL;
+
+	__atomic_compare_exchange_n(&w->area->turn, &kernel, TURN_PARK, false, __ATOMIC_SEQ_CST,
+				    __ATOMIC_SEQ_CST);
+}
+
 bool baton_pass(struct world *w, uint32_t command, volatile uint32_t *kick)
 {
 	struct world_area *area = w->area;
@@ -186,7 +223,7 @@ bool baton_pass(struct world *w, uint32_t command, volatile uint32_t *kick)
 	/* Behind the gates the stub writes it where the proof is looked for. */
 	if (command & CMD_RUN) {
 		w->nonce = world_random() >> 2;
-		w->proved = false;
+		w->proved = w->saved = false;
 	}
 	area->nonce = w->nonce;
 	__atomic_exchange_n(&area->turn, TURN_WORLD, __ATOMIC_SEQ_CST);
@@ -194,8 +231,12 @@ bool baton_pass(struct world *w, uint32_t command, volatile uint32_t *kick)
 		hostcall3(SYS_futex, (long)&area->turn, FUTEX_WAKE, 1);
 	else
 		world_stats.switches_spin++;
+	if (spinner && spinner != w)
+		park(spinner);
+	spinner = w;
 	if (!come_back(w, command, kick, command & CMD_RUN ? 0 : PATIENCE_NS))
 		return false;
 	w->signal_mode = area->mode == MODE_SIGNAL;	/* certain only once proved */
+	w->saved |= (command & CMD_SAVE) != 0;
 	return true;
 }

@@ -80,7 +80,7 @@ static void fpu_fetch_world(struct world *w, struct vcpu *vcpu)
 {
 	uint32_t command = CMD_SAVE | (w->proved ? 0 : CMD_PROVE);
 
-	if (!w->signal_mode && !baton_pass(w, command, NULL))
+	if (!w->signal_mode && !w->saved && !baton_pass(w, command, NULL))
 		return;
 	/* A kick may have moved it into the frame meanwhile. */
 	image_take(vcpu, w->signal_mode ? w->fpstate : w->area->xsave);

@@ -60,13 +60,14 @@ bool world_prove(struct world *w)
 	for (unsigned i = 0; i < ATTEMPTS; i++) {
 		if (proof_seen(w) || (i > 1 && proof_enforce(w))) {
 			/* What is in the area now was written behind the gate. */
-			while (w->area->turn != TURN_KERNEL)
+			while (w->area->turn == TURN_WORLD)
 				hostcall1(SYS_sched_yield, 0);
 			w->proved = true;
 			w->signal_mode = w->area->mode == MODE_SIGNAL;
 			return true;
 		}
-		if (!baton_pass(w, CMD_PROVE, NULL))
+		/* Who wants this will mostly want the SIMD state next. */
+		if (!baton_pass(w, CMD_PROVE | CMD_SAVE, NULL))
 			return false;
 	}
 	log_error("user world %u does not stop", w->index);

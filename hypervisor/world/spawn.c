@@ -153,6 +153,7 @@ static int child_prepare(struct world *w, int area_fd, uint64_t area_offset)
 	int err;
 
 	setrlimit(RLIMIT_CORE, &no_core);
+	baton_child();
 	if ((err = map_at(STUB_TABLE, STUB_TABLE_SIZE, PROT_READ, patch_fd(), PATCH_TABLE)) ||
 	    (err = map_at(STUB_TEXT, STUB_TEXT_SIZE, PROT_READ | PROT_EXEC, patch_fd(),
 			  PATCH_TEXT)) ||

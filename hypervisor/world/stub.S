@@ -92,8 +92,11 @@ stub_\name:
 	mov	AT(AREA_SPIN), %ecx
 	add	%rcx, %rbx		/* spin until then */
 	mov	AT(AREA_YIELDS), %ebp
-2:	cmpl	$TURN_WORLD, AT(AREA_TURN)
+2:	mov	AT(AREA_TURN), %eax
+	cmp	$TURN_WORLD, %eax
 	je	5f
+	cmp	$TURN_PARK, %eax
+	je	4f
 	pause
 	rdtsc
 	shl	$32, %rdx
@@ -109,15 +112,16 @@ stub_\name:
 	jmp	3b
 4:	mov	$1, %eax
 	xchg	%eax, AT(AREA_WORLD_SLEEPS)
+	mov	AT(AREA_TURN), %edx
+	cmp	$TURN_WORLD, %edx
+	je	6f
 	mov	$SYS_futex, %eax
 	lea	AT(AREA_TURN), %rdi
-	xor	%esi, %esi		/* FUTEX_WAIT */
-	xor	%edx, %edx		/* while it is TURN_KERNEL */
+	xor	%esi, %esi		/* FUTEX_WAIT while it is EDX */
 	xor	%r10d, %r10d
 	gate	wait_\mode
-	movl	$0, AT(AREA_WORLD_SLEEPS)
-	cmpl	$TURN_WORLD, AT(AREA_TURN)
-	jne	4b
+	jmp	4b
+6:	movl	$0, AT(AREA_WORLD_SLEEPS)
 5:
 	.endm
 
@@ -379,8 +383,8 @@ sig_kick:
 	sub	%rax, %rdx
 	cmp	$STUB_TEXT_SIZE, %rdx
 	jae	kick_report
-	cmpl	$TURN_KERNEL, AT(AREA_TURN)	/* not: is it ours; it may be garbage */
-	je	kick_waiting
+	cmpl	$TURN_WORLD, AT(AREA_TURN)
+	jne	kick_waiting
 	lea	stub_fast_saved(%rip), %rax
 	cmp	%rax, %rcx
 	jb	kick_report
@@ -401,8 +405,8 @@ kick_waiting:
 	jmp	stub_sig_released
 
 kick_nested:
-	cmpl	$TURN_KERNEL, AT(AREA_TURN)	/* not: is it ours; it may be garbage */
-	je	kick_waiting
+	cmpl	$TURN_WORLD, AT(AREA_TURN)
+	jne	kick_waiting
 	lea	stub_sig_entry(%rip), %rax
 	cmp	%rax, %rcx
 	jb	kick_unchanged

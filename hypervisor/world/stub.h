@@ -71,8 +71,10 @@
 #define STUB_BATCH		160
 #define BATCH_PENDING		0xffffffff
 
+/* Whoever finds TURN_WORLD in TURN: it is the world's turn; anything else: the kernel world's. */
 #define TURN_KERNEL		0
 #define TURN_WORLD		1
+#define TURN_PARK		2	/* the kernel world's; the world should sleep */
 
 #define CMD_RUN			0x01	/* enter guest code; otherwise give the baton back */
 #define CMD_BATCH		0x02	/* execute the requests first */
