@@ -23,6 +23,7 @@
 #include "device/guestport.h"
 #include "device/ioapic.h"
 #include "device/lapic.h"
+#include "device/pcihost.h"
 #include "device/rtc.h"
 #include "memory/ram.h"
 
@@ -268,8 +269,8 @@ static struct header *fadt_build(const struct facs *facs, const struct header *d
 	f->century = RTC_CENTURY;
 	f->boot_flags = BOOT_LEGACY_DEVICES | BOOT_NO_VGA;
 	f->flags = FADT_WBINVD | FADT_C1 | FADT_NO_SLEEP_BUTTON | FADT_NO_FIXED_RTC | FADT_RESET;
-	f->reset = io(ACPI_RESET_PORT, 1);
-	f->reset_value = ACPI_RESET_VALUE;
+	f->reset = io(PCIHOST_RESET_PORT, 1);
+	f->reset_value = PCIHOST_RESET_VALUE;
 	f->minor = 4;
 	memcpy(&f->hypervisor, "RING3\0\0\0", 8);
 	finish(&f->header, "FACP", sizeof(*f), 6);

@@ -32,7 +32,6 @@ static struct {
 	uint64_t start;			/* clock_ns() of count zero */
 	uint64_t halves;		/* toggles of bit 23 accounted for */
 	struct timer timer;
-	uint8_t reset;
 } pm;
 
 static uint64_t ticks_now(void)
@@ -131,27 +130,7 @@ static void block_write(void *device, uint64_t offset, unsigned size, uint64_t v
 	line_update();
 }
 
-static uint64_t reset_read(void *device, uint64_t offset, unsigned size)
-{
-	(void)device;
-	(void)offset;
-	(void)size;
-	return pm.reset;
-}
-
-static void reset_write(void *device, uint64_t offset, unsigned size, uint64_t value)
-{
-	(void)device;
-	(void)offset;
-	(void)size;
-	/* Bit 2 rising resets the CPU; bit 1 says how much else. */
-	if ((value & 4) && !(pm.reset & 4))
-		device_stop(MACHINE_REBOOT, 0, "reset by port 0xcf9");
-	pm.reset = value & 0x0e;
-}
-
 static const struct bus_ops block_ops = { .read = block_read, .write = block_write };
-static const struct bus_ops reset_ops = { .read = reset_read, .write = reset_write, .width = 1 };
 
 int acpi_pm_init(void)
 {
@@ -159,8 +138,5 @@ int acpi_pm_init(void)
 	pm.start = clock_ns();
 	pm.control = CONTROL_SCI_ENABLE;
 
-	int error = bus_add_pio(ACPI_PM1_EVENT, ACPI_PM_SIZE, &block_ops, &pm, "acpi-pm");
-	if (!error)
-		error = bus_add_pio(ACPI_RESET_PORT, 1, &reset_ops, &pm, "reset");
-	return error;
+	return bus_add_pio(ACPI_PM1_EVENT, ACPI_PM_SIZE, &block_ops, &pm, "acpi-pm");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ACPI's fixed hardware: PM1a event and control block, PM timer, and the reset
- * register.  The FADT (boot/acpi.c) advertises what is here.
+ * ACPI's fixed hardware: PM1a event and control block, and PM timer.  The FADT
+ * (boot/acpi.c) advertises what is here, and the reset register of pcihost.h.
  */
 #ifndef RING3_DEVICE_ACPI_PM_H
 #define RING3_DEVICE_ACPI_PM_H
@@ -12,8 +12,6 @@
 #define ACPI_PM_SIZE		12
 #define ACPI_PM_TIMER_HZ	3579545UL
 #define ACPI_S5_TYPE		5	/* SLP_TYP of soft-off, as in \_S5 */
-#define ACPI_RESET_PORT		0xcf9
-#define ACPI_RESET_VALUE	0x06
 #define ACPI_SCI		9	/* GSI, level, active high */
 
 int acpi_pm_init(void);

@@ -11,6 +11,7 @@
 #include "device/i8042.h"
 #include "device/ioapic.h"
 #include "device/lapic.h"
+#include "device/pcihost.h"
 #include "device/pic.h"
 #include "device/pit.h"
 #include "device/rtc.h"
@@ -44,6 +45,8 @@ static int legacy_init(void)
 		error = port92_init();
 	if (!error)
 		error = acpi_pm_init();
+	if (!error)
+		error = pcihost_init();
 	return error;
 }
 

@@ -8,6 +8,7 @@
 #include "device/acpi_pm.h"
 #include "device/guestport.h"
 #include "device/i8042.h"
+#include "device/pcihost.h"
 
 static uint32_t lines;
 static char output[4096];
@@ -30,6 +31,7 @@ static void setup(void)
 	static struct uart_backend backend = { .write = take };
 
 	ck_assert_int_eq(acpi_pm_init(), 0);
+	ck_assert_int_eq(pcihost_init(), 0);
 	ck_assert_int_eq(i8042_init(), 0);
 	ck_assert_int_eq(port92_init(), 0);
 	ck_assert_int_eq(debugexit_init(), 0);
@@ -110,13 +112,36 @@ END_TEST
 
 START_TEST(test_reset_register)
 {
-	out8(ACPI_RESET_PORT, 0x02);
+	out8(PCIHOST_RESET_PORT, 0x02);
 	ck_assert_int_eq(fake_stop, MACHINE_RUNNING);
 	/* Configuration mechanism 1 passes over this port and must not reset. */
 	bus_pio_write(0xcf8, 4, 0x80000600);
 	ck_assert_int_eq(fake_stop, MACHINE_RUNNING);
-	out8(ACPI_RESET_PORT, 0x06);
+	out8(PCIHOST_RESET_PORT, 0x06);
 	ck_assert_int_eq(fake_stop, MACHINE_REBOOT);
+}
+END_TEST
+
+/* What Linux does to find a host bridge (arch/x86/pci/direct.c). */
+START_TEST(test_pci_configuration)
+{
+	bus_pio_write(0xcf8, 4, 0x80000000);
+	ck_assert_uint_eq(bus_pio_read(0xcf8, 4), 0x80000000);
+	ck_assert_uint_eq(bus_pio_read(0xcfc, 4), 0x00081b36);
+	ck_assert_uint_eq(bus_pio_read(0xcfc, 2), 0x1b36);
+	ck_assert_uint_eq(bus_pio_read(0xcfe, 2), 0x0008);
+	ck_assert_uint_eq(bus_pio_read(0xcff, 2), 0xff00);	/* half of it nobody's */
+	bus_pio_write(0xcf8, 4, 0x80000008);
+	ck_assert_uint_eq(bus_pio_read(0xcfe, 2), 0x0600);
+	bus_pio_write(0xcfc, 4, 0xffffffff);
+	ck_assert_uint_eq(bus_pio_read(0xcfc, 4), 0x06000000);
+	bus_pio_write(0xcf8, 4, 0x80000800);			/* the next device */
+	ck_assert_uint_eq(bus_pio_read(0xcfc, 4), 0xffffffff);
+	bus_pio_write(0xcf8, 4, 0x80010000);			/* another bus */
+	ck_assert_uint_eq(bus_pio_read(0xcfc, 4), 0xffffffff);
+	bus_pio_write(0xcf8, 4, 0x00000000);
+	ck_assert_uint_eq(bus_pio_read(0xcfc, 4), 0xffffffff);
+	ck_assert_int_eq(fake_stop, MACHINE_RUNNING);
 }
 END_TEST
 
@@ -238,6 +263,7 @@ int main(void)
 	tcase_add_test(t, test_pm_timer_interrupt);
 	tcase_add_test(t, test_power_button);
 	tcase_add_test(t, test_reset_register);
+	tcase_add_test(t, test_pci_configuration);
 	tcase_add_test(t, test_keyboard_controller_reset);
 	tcase_add_test(t, test_keyboard_controller_output_port_reset);
 	tcase_add_test(t, test_port_92);
