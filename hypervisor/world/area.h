@@ -17,15 +17,15 @@ struct stub_request {
 };
 
 struct world_area {
-	volatile uint32_t turn, kernel_sleeps, world_sleeps;
-	uint8_t pad0[AREA_COMMAND - 0x0c];
-	volatile uint32_t command, spin, yields, always_prove;
-	volatile uint64_t nonce, cookie;
-	volatile uint32_t count, kick_seq;
-	uint8_t pad1[AREA_REASON - 0x68];
-	volatile uint32_t reason, mode, kick_ack, done;
+	volatile uint32_t turn, kernel_sleeps, world_sleeps, command, reason, mode, kick_ack, done;
+	volatile uint64_t nonce;
 	volatile int64_t error;
-	uint8_t pad2[AREA_FS_BASE - 0x98];
+	uint8_t pad0[AREA_SPIN - 0x30];
+	volatile uint32_t spin, yields, always_prove, kick_seq;
+	uint8_t pad1[AREA_COOKIE - 0x50];
+	volatile uint64_t cookie;
+	volatile uint32_t count;
+	uint8_t pad2[AREA_FS_BASE - 0x8c];
 	volatile uint64_t fs_base, gs_base;
 	uint8_t pad3[AREA_REGS - 0xd0];
 	volatile uint64_t regs[REG_COUNT];

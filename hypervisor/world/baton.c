@@ -210,15 +210,24 @@ static void park(struct world *w)
 				    __ATOMIC_SEQ_CST);
 }
 
+static void params_put(struct world_area *area)
+{
+	uint32_t spin = (uint32_t)(tuning.spin_ns * clock_tsc_khz() / 1000000);
+
+	if (area->spin == spin && area->yields == tuning.world_yields)
+		return;
+	area->spin = spin;
+	area->yields = tuning.world_yields;
+	area->always_prove = !spin;
+}
+
 bool baton_pass(struct world *w, uint32_t command, volatile uint32_t *kick)
 {
 	struct world_area *area = w->area;
 
 	if (!w->started)
 		return false;
-	area->spin = (uint32_t)(tuning.spin_ns * clock_tsc_khz() / 1000000);
-	area->yields = tuning.world_yields;
-	area->always_prove = !tuning.spin_ns;
+	params_put(area);
 	area->command = command;
 	/* Behind the gates the stub writes it where the proof is looked for. */
 	if (command & CMD_RUN) {

@@ -58,7 +58,9 @@ bool world_prove(struct world *w)
 	if (w->proved)
 		return true;
 	for (unsigned i = 0; i < ATTEMPTS; i++) {
-		if (proof_seen(w) || (i > 1 && proof_enforce(w))) {
+		/* A trampoline's exit has not brought one, unless there is no spinning. */
+		if (((i || w->signal_mode || w->area->always_prove) && proof_seen(w)) ||
+		    (i > 1 && proof_enforce(w))) {
 			/* What is in the area now was written behind the gate. */
 			while (w->area->turn == TURN_WORLD)
 				hostcall1(SYS_sched_yield, 0);

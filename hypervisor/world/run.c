@@ -22,7 +22,7 @@
 #define HOST_CS32	0x23
 #define HOST_SS		0x2b
 
-#define FLAGS_USER	(RFLAGS_ARITH | RFLAGS_TF | RFLAGS_AC | RFLAGS_NT | RFLAGS_RF | RFLAGS_ID)
+#define FLAGS_USER	(RFLAGS_ARITH | RFLAGS_DF | RFLAGS_TF | RFLAGS_AC | RFLAGS_NT | RFLAGS_RF | RFLAGS_ID)
 
 #define CALL_URETPROBE	335
 #define VSYSCALL_START	0xffffffffff600000ul
@@ -45,6 +45,13 @@ static bool in_vsyscall(uint64_t rip)
 	return rip >= VSYSCALL_START && rip < VSYSCALL_END;
 }
 
+/* Most registers are as the world left them: do not take their cache lines away from it. */
+static void put(volatile uint64_t *to, uint64_t value)
+{
+	if (*to != value)
+		*to = value;
+}
+
 static void run_prepare(struct world *w, struct vcpu *vcpu, uint32_t *command)
 {
 	struct world_area *area = w->area;
@@ -54,15 +61,15 @@ static void run_prepare(struct world *w, struct vcpu *vcpu, uint32_t *command)
 	if (!(vcpu->cr0 & CR0_AM))
 		rflags &= ~(uint64_t)RFLAGS_AC;
 	for (unsigned i = 0; i < REG_COUNT; i++)
-		area->regs[i] = vcpu->regs[i];
-	area->rip = vcpu->rip;
-	area->rsp = vcpu->regs[REG_RSP];
-	area->rflags = rflags;
-	area->ss = HOST_SS;
+		put(&area->regs[i], vcpu->regs[i]);
+	put(&area->rip, vcpu->rip);
+	put(&area->rsp, vcpu->regs[REG_RSP]);
+	put(&area->rflags, rflags);
+	put(&area->ss, HOST_SS);
 	if (vcpu_64bit_code(vcpu)) {
-		area->cs = HOST_CS64;
+		put(&area->cs, HOST_CS64);
 	} else {
-		area->cs = HOST_CS32;
+		put(&area->cs, HOST_CS32);
 		*command |= CMD_COMPAT | CMD_BASES | CMD_IRET;
 	}
 	if (rflags & (RFLAGS_TF | RFLAGS_RF))

@@ -159,11 +159,17 @@ stub_\name:
 	wrgsbase %rax
 	.endm
 
+	/* Written only if changed: the cache line then stays where it is on both CPUs. */
 	.macro save_bases
 	rdfsbase %rax
+	cmp	%rax, AT(AREA_FS_BASE)
+	je	1f
 	mov	%rax, AT(AREA_FS_BASE)
-	rdgsbase %rax
+1:	rdgsbase %rax
+	cmp	%rax, AT(AREA_GS_BASE)
+	je	2f
 	mov	%rax, AT(AREA_GS_BASE)
+2:
 	.endm
 
 /*

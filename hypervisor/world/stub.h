@@ -37,22 +37,22 @@
 #define STUB_TRAMPOLINE_SIZE	(STUB_TRAMPOLINES_SIZE / STUB_SITES)
 
 /* Control area. */
-#define AREA_TURN		0x000	/* u32: whose turn, TURN_* */
+#define AREA_TURN		0x000	/* u32: whose turn, TURN_*; with the rest of its cache line, */
 #define AREA_KERNEL_SLEEPS	0x004	/* u32: kernel world waits in a futex for TURN */
 #define AREA_WORLD_SLEEPS	0x008	/* u32: the world does */
-#define AREA_COMMAND		0x040	/* u32: CMD_*, kernel world -> stub */
-#define AREA_SPIN		0x044	/* u32: TSC ticks to spin before sleeping */
-#define AREA_YIELDS		0x048	/* u32: sched_yield calls after that */
-#define AREA_ALWAYS_PROVE	0x04c	/* u32: prove on the fast path, too */
-#define AREA_NONCE		0x050	/* u64: what the proof must show */
-#define AREA_COOKIE		0x058	/* u64: passport of map requests; zero except inside a batch */
-#define AREA_COUNT		0x060	/* u32: requests in the batch */
-#define AREA_KICK_SEQ		0x064	/* u32: number of the last kick sent */
-#define AREA_REASON		0x080	/* u32: REASON_*, stub -> kernel world */
-#define AREA_MODE		0x084	/* u32: MODE_*: where the SIMD state is */
-#define AREA_KICK_ACK		0x088	/* u32: number of the last kick taken */
-#define AREA_DONE		0x08c	/* u32: requests executed; BATCH_PENDING before that */
-#define AREA_ERROR		0x090	/* s64: result of the request that failed, or 0 */
+#define AREA_COMMAND		0x00c	/* u32: CMD_*, kernel world -> stub */
+#define AREA_REASON		0x010	/* u32: REASON_*, stub -> kernel world */
+#define AREA_MODE		0x014	/* u32: MODE_*: where the SIMD state is */
+#define AREA_KICK_ACK		0x018	/* u32: number of the last kick taken */
+#define AREA_DONE		0x01c	/* u32: requests executed; BATCH_PENDING before that */
+#define AREA_NONCE		0x020	/* u64: what the proof must show */
+#define AREA_ERROR		0x028	/* s64: result of the request that failed, or 0 */
+#define AREA_SPIN		0x040	/* u32: TSC ticks to spin before sleeping; rarely written line */
+#define AREA_YIELDS		0x044	/* u32: sched_yield calls after that */
+#define AREA_ALWAYS_PROVE	0x048	/* u32: prove on the fast path, too */
+#define AREA_KICK_SEQ		0x04c	/* u32: number of the last kick sent */
+#define AREA_COOKIE		0x080	/* u64: passport of map requests; zero except inside a batch */
+#define AREA_COUNT		0x088	/* u32: requests in the batch */
 #define AREA_FS_BASE		0x0c0
 #define AREA_GS_BASE		0x0c8
 #define AREA_REGS		0x100	/* u64[16], hardware order */

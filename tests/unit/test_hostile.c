@@ -14,6 +14,10 @@ extern const uint8_t stub_start[], stub_end[], gate_mmap[], gate_mprotect[], gat
 	gate_yield_fast[], gate_yield_signal[];
 
 #define SECRET		0x700000ul	/* a page of RAM that no world maps */
+#define TEXT_(x)	#x
+#define TEXT(x)		TEXT_(x)
+#define AREA(field)	TEXT(AREA_##field) "(%rdi)"
+#define AREA_RDI	"mov $" TEXT(STUB_BASE) " + 0x10000, %rdi\n"
 #define AT(label)	(STUB_TEXT + (uint64_t)((label) - stub_start))
 
 /* Jump where RBX says, with flags from R15. */
@@ -155,12 +159,12 @@ END_TEST
 
 /* Through the stub's own loop, with requests and a cookie of one's own in the area. */
 SNIPPET(batch_forger,
-	"mov $0x6fffe0010000, %rdi\n"
-	"movl $1, 0x60(%rdi)\n"			/* count */
-	"movq $0x77, 0x58(%rdi)\n"		/* cookie */
-	"movl $3, 0x40(%rdi)\n"			/* RUN, BATCH */
-	"movl $1, 0(%rdi)\n"
-	"movq $9, 0x1000(%rdi)\n"
+	AREA_RDI
+	"movl $1, " AREA(COUNT) "\n"
+	"movq $0x77, " AREA(COOKIE) "\n"
+	"movl $3, " AREA(COMMAND) "\n"		/* RUN, BATCH */
+	"movl $1, " AREA(TURN) "\n"
+	"movq $9, 0x1000(%rdi)\n"		/* mmap: address, length, protection, descriptor, offset */
 	"movq $0x10000000, 0x1008(%rdi)\n"
 	"movq $4096, 0x1010(%rdi)\n"
 	"movq $3, 0x1018(%rdi)\n"
@@ -285,17 +289,17 @@ END_TEST
  * cookie that is seen, and give the baton back whenever it is taken.
  */
 SNIPPET(runs_on,
-	"mov $0x6fffe0010000, %rdi\n"
+	AREA_RDI
 	"mov $0x600000, %esi\n"
-	"1: mov 0x58(%rdi), %rax\n"
+	"1: mov " AREA(COOKIE) ", %rax\n"
 	"test %rax, %rax\n"
 	"jz 2f\n"
 	"mov %rax, 8(%rsi)\n"
 	"2: incq (%rsi)\n"
-	"movl $0, (%rdi)\n"
-	"movl $1, 0x84(%rdi)\n"			/* MODE_SIGNAL */
-	"mov 0x64(%rdi), %eax\n"
-	"mov %eax, 0x88(%rdi)\n"		/* acknowledge kicks */
+	"movl $0, " AREA(TURN) "\n"
+	"movl $1, " AREA(MODE) "\n"		/* MODE_SIGNAL */
+	"mov " AREA(KICK_SEQ) ", %eax\n"
+	"mov %eax, " AREA(KICK_ACK) "\n"	/* acknowledge kicks */
 	"jmp 1b");
 
 START_TEST(running_on)
@@ -327,14 +331,14 @@ END_TEST
 
 /* State that XRSTOR in the kernel world would refuse. */
 SNIPPET(bad_xsave,
-	"mov $0x6fffe0010000, %rdi\n"
+	AREA_RDI
 	"mov $-1, %rax\n"
 	"mov $0x1d000/8, %ecx\n"
-	"add $0x3000, %rdi\n"
+	"add $" TEXT(AREA_XSAVE) ", %rdi\n"
 	"rep stosq\n"
-	"mov $0x6fffe0010000, %rdi\n"
-	"movl $1, 0x80(%rdi)\n"			/* REASON_FAST */
-	"movl $0, (%rdi)\n"
+	AREA_RDI
+	"movl $1, " AREA(REASON) "\n"		/* REASON_FAST */
+	"movl $0, " AREA(TURN) "\n"
 	"1: jmp 1b");
 
 START_TEST(malformed_simd_state)
