@@ -315,7 +315,8 @@ static void flush_page(struct vcpu *vcpu, unsigned pcid, gva_t addr, bool global
 static void load_cr3(struct vcpu *vcpu, uint64_t old, bool flush)
 {
 	(void)old;
-	world_quiesce();
+	if (flush)
+		world_quiesce();
 	access_flush(vcpu);
 	vtlb_user_cr3(vcpu, flush);
 	/* Entries of the kernel world carry no PCID: what is not global is looked at again. */

@@ -45,7 +45,8 @@ static struct block **by_host;		/* ascending by host */
 static unsigned n_blocks;
 static uint8_t *code_next, *meta_next;
 static uint64_t generation;
-static uint64_t *ibl;
+static uint64_t *ibl;			/* indirect-branch table: host addresses */
+static struct block **ibl_first;	/* whose thunk that is; misses go on to ibl_next's */
 
 static unsigned rip_slot(uint64_t rip)
 {
@@ -62,11 +63,11 @@ static void reset_allocation(void)
 	memset(hash, 0, sizeof(hash));
 	memset(va_hash, 0, sizeof(va_hash));
 	memset(gpa_hash, 0, sizeof(gpa_hash));
+	block_unlink_indirect();
 	local_pages = NULL;
 	n_blocks = 0;
 	code_next = (uint8_t *)LAYOUT_CACHE;
 	meta_next = (uint8_t *)META_BASE;
-	block_unlink_indirect();
 }
 
 int block_init(void)
@@ -82,6 +83,7 @@ int block_init(void)
 	if (r < 0)
 		return (int)r;
 	ibl = (uint64_t *)LAYOUT_IBL;
+	ibl_first = arena_alloc(IBL_ENTRIES * sizeof(*ibl_first), 64);
 	by_host = arena_alloc(BLOCKS_MAX * sizeof(*by_host), 64);
 	reset_allocation();
 	return 0;
@@ -264,15 +266,22 @@ static void make_thunk(struct block *b)
 	emit8(&e, 0xe3);
 	jrcxz = e.p;
 	emit8(&e, 0);
-	emit_jump(&e, (uintptr_t)translate_ibl_miss);
+	b->thunk_miss = emit_jump(&e, (uintptr_t)translate_ibl_miss);
 	*jrcxz = (uint8_t)(e.p - (jrcxz + 1));
 	emit_load(&e, REG_RCX, SPILL_ADDR(REG_RCX));
 	emit_jump(&e, b->host);
 	block_commit_code(e.p);
 }
 
+static uint32_t ibl_entry(const struct block *b)
+{
+	return b ? b->thunk : (uint32_t)(uintptr_t)translate_ibl_miss;
+}
+
 void block_link_indirect(struct block *b)
 {
+	unsigned slot;
+
 	if (!b->valid)
 		return;
 	if (!b->thunk) {
@@ -280,13 +289,43 @@ void block_link_indirect(struct block *b)
 			return;
 		make_thunk(b);
 	}
-	ibl[b->rip & (IBL_ENTRIES - 1)] = b->thunk;
+	if (b->in_ibl)
+		return;
+	slot = b->rip & (IBL_ENTRIES - 1);
+	b->in_ibl = true;
+	b->ibl_next = ibl_first[slot];
+	patch_branch(b->thunk_miss, ibl_entry(b->ibl_next));
+	ibl_first[slot] = b;
+	ibl[slot] = b->thunk;
+}
+
+static void ibl_remove(struct block *b)
+{
+	unsigned slot = b->rip & (IBL_ENTRIES - 1);
+	struct block **at = &ibl_first[slot], *before = NULL;
+
+	if (!b->in_ibl)
+		return;
+	b->in_ibl = false;
+	while (*at != b) {
+		before = *at;
+		at = &before->ibl_next;
+	}
+	*at = b->ibl_next;
+	if (before)
+		patch_branch(before->thunk_miss, ibl_entry(b->ibl_next));
+	else
+		ibl[slot] = ibl_entry(b->ibl_next);
 }
 
 void block_unlink_indirect(void)
 {
-	for (unsigned i = 0; i < IBL_ENTRIES; i++)
+	for (unsigned i = 0; i < IBL_ENTRIES; i++) {
+		for (struct block *b = ibl_first[i]; b; b = b->ibl_next)
+			b->in_ibl = false;
+		ibl_first[i] = NULL;
 		ibl[i] = (uintptr_t)translate_ibl_miss;
+	}
 }
 
 /* --- dropping --- */
@@ -319,8 +358,7 @@ void block_drop(struct block *b)
 		*at = b->hash_next;
 	for (unsigned i = 0; i < b->n_pages; i++)
 		page_remove(b->page[i], b);
-	if (b->thunk && ibl[b->rip & (IBL_ENTRIES - 1)] == b->thunk)
-		ibl[b->rip & (IBL_ENTRIES - 1)] = (uintptr_t)translate_ibl_miss;
+	ibl_remove(b);
 	while (b->incoming) {
 		struct site *in = b->incoming;
 

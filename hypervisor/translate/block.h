@@ -76,6 +76,9 @@ struct block {
 	uint64_t rip;
 	uint32_t host, host_end;	/* generated code */
 	uint32_t thunk;			/* checked entry for indirect branches, 0: none yet */
+	uint32_t thunk_miss;		/* rel32 of its jump where the target is another */
+	struct block *ibl_next;		/* others with the same place in the table */
+	bool in_ibl;
 	uint16_t length;		/* of guest code */
 	uint16_t n_fixes;
 	uint8_t n_insns, n_exits, n_pages;
