@@ -28,11 +28,16 @@
 #define FUTEX_32		2
 #define FUTEX_PRIVATE		128
 
-#define SPIN_NS			30000
+#define SPIN_NS			200000
 #define LIVENESS_NS		200000000ul	/* how often a sleeper looks whether the world lives */
 #define KICK_POLL_NS		1000000ul	/* without futex_waitv */
 #define BATCH_PATIENCE_NS	20000000ul
 #define KICK_PATIENCE_NS	2000000ul
+
+#define YIELD_LONG_US		300u
+#define YIELD_BACKOFF_MIN	64u
+#define YIELD_BACKOFF_MAX	16384u
+#define YIELDS_TRUST		4096u
 
 struct waitv {		/* struct futex_waitv: linux/futex.h may predate it */
 	uint64_t value, address;
@@ -42,6 +47,8 @@ struct waitv {		/* struct futex_waitv: linux/futex.h may predate it */
 static cpu_set_t world_cpus;		/* empty: anywhere */
 static struct world *spinner;	/* ran last: waits spinning */
 static bool have_waitv;
+static unsigned yield_pause;		/* handovers until worlds may yield again */
+static unsigned yield_backoff = YIELD_BACKOFF_MIN, yields_short;
 static struct baton_tuning tuning;
 
 void baton_tune(const struct baton_tuning *t)
@@ -159,6 +166,27 @@ static bool batch_pending(const struct world *w, uint32_t command, uint64_t sinc
 	       clock_tsc_to_ns(clock_tsc()) - clock_tsc_to_ns(since) < BATCH_PATIENCE_NS;
 }
 
+/*
+ * sched_yield() hands a CPU over fast while nobody else wants it; with others the
+ * scheduler puts who yields behind them, for milliseconds.  So when a yield takes
+ * long, worlds stop yielding for a while.
+ */
+static void yield_timed(void)
+{
+	uint64_t start = clock_tsc();
+
+	hostcall1(SYS_sched_yield, 0);
+	if (clock_tsc() - start < YIELD_LONG_US * clock_tsc_khz() / 1000) {
+		if (yields_short++ == YIELDS_TRUST)
+			yield_backoff = YIELD_BACKOFF_MIN;
+		return;
+	}
+	yields_short = 0;
+	yield_pause = yield_backoff;
+	if (yield_backoff < YIELD_BACKOFF_MAX)
+		yield_backoff *= 2;
+}
+
 static bool come_back(struct world *w, uint32_t command, volatile uint32_t *kick, uint64_t patience)
 {
 	struct world_area *area = w->area;
@@ -186,7 +214,7 @@ static bool come_back(struct world *w, uint32_t command, volatile uint32_t *kick
 		}
 		if (yields) {
 			yields--;
-			hostcall1(SYS_sched_yield, 0);
+			yield_timed();
 			continue;
 		}
 		world_stats.switches_wait++;
@@ -213,11 +241,14 @@ static void park(struct world *w)
 static void params_put(struct world_area *area)
 {
 	uint32_t spin = (uint32_t)(tuning.spin_ns * clock_tsc_khz() / 1000000);
+	uint32_t yields = yield_pause ? 0 : tuning.world_yields;
 
-	if (area->spin == spin && area->yields == tuning.world_yields)
+	if (yield_pause)
+		yield_pause--;
+	if (area->spin == spin && area->yields == yields)
 		return;
 	area->spin = spin;
-	area->yields = tuning.world_yields;
+	area->yields = yields;
 	area->always_prove = !spin;
 }
 
