@@ -185,6 +185,54 @@ static void map_around(struct vcpu *vcpu, unsigned space, uint64_t va, uint64_t 
 	}
 }
 
+/* A large page of the guest's, whole; not where some of it is ours or holds code. */
+static bool map_large(unsigned space, uint64_t addr, const struct walk *w, unsigned prot)
+{
+	uint64_t size = min_u64(w->page_size, 2 * MIB), va = addr & ~(size - 1);
+	gpa_t base = GPA(w->gpa.v & ~(size - 1));
+	struct entry e = { .va = va, .pages = size / PAGE_SIZE, .space = (uint8_t)space,
+			   .prot = (uint8_t)prot, .global = w->global };
+
+	if (w->page_size < 2 * MIB || va < 2 * MIB || va + size > LAYOUT_TASK_END ||
+	    world_reserved(va, size) || !ram_contains(base, size))
+		return false;
+	for (uint64_t i = 0; i < e.pages; i++)
+		if (ram_is_code(GPA(base.v + i * PAGE_SIZE)) ||
+		    entry_find(space, va + i * PAGE_SIZE) != ENTRY_NONE)
+			return false;
+	e.frame = ram_offset(base) / PAGE_SIZE;
+	space_map(space, va, size, WORLD_RAM, ram_offset(base), prot);
+	entry_add(&e);
+	stats.pages_filled += e.pages;
+	return true;
+}
+
+/* What an entry shows already may only need other rights.  true: done. */
+static bool change_rights(uint32_t index, uint64_t va, uint64_t frame, enum world_source source,
+			  unsigned access, unsigned prot)
+{
+	struct entry *e = entry_get(index);
+	bool same = e->frame + (va - e->va) / PAGE_SIZE == frame && e->source == source;
+
+	if (same && e->pages == 1) {
+		/* Reading what executes from a plain image keeps it executable. */
+		if (!(access & (WALK_EXEC | WALK_WRITE)))
+			prot |= e->prot & WORLD_PROT_X;
+		e->prot = (uint8_t)prot;
+		space_protect(e->space, va, PAGE_SIZE, prot);
+		return true;
+	}
+	if (same && e->prot == prot) {
+		/* A page of a run that was held back for its code. */
+		space_protect(e->space, va, PAGE_SIZE, prot);
+		return true;
+	}
+	if (e->pages > 1)
+		space_unmap(e->space, e->va, e->pages * PAGE_SIZE);
+	entry_remove(index);
+	return false;
+}
+
 static bool in_stub(uint64_t va)
 {
 	uint64_t start, end;
@@ -239,19 +287,11 @@ enum vtlb_result vtlb_fill_user(struct vcpu *vcpu, gva_t addr, unsigned access)
 		space_clear(space);
 		old = ENTRY_NONE;
 	}
-	if (old != ENTRY_NONE) {
-		struct entry *e = entry_get(old);
-
-		if (e->frame == ram_offset(page) / PAGE_SIZE && e->source == source && e->pages == 1) {
-			/* Reading what executes from a plain image keeps it executable. */
-			if (!(access & (WALK_EXEC | WALK_WRITE)))
-				prot |= e->prot & WORLD_PROT_X;
-			e->prot = (uint8_t)prot;
-			space_protect(space, va, PAGE_SIZE, prot);
-			return VTLB_FILLED;
-		}
-		entry_remove(old);
-	}
+	if (old != ENTRY_NONE &&
+	    change_rights(old, va, ram_offset(page) / PAGE_SIZE, source, access, prot))
+		return VTLB_FILLED;
+	if (!(access & WALK_EXEC) && map_large(space, va, &w, prot))
+		return VTLB_FILLED;
 	user_map(space, va, source, offset, page, prot, w.global);
 	if (w.page_size == PAGE_SIZE && source == WORLD_RAM)
 		map_around(vcpu, space, va, offset, prot);

@@ -13,6 +13,8 @@
 #define SWEEP_NEAR	16	/* a linear decoding starts at least so far before the byte, */
 #define SWEEP_FAR	ANALYSIS_BEFORE	/* and at most so far */
 #define SWEEP_STREAMS	8	/* and so many must decode */
+#define LIKELY_BEFORE	32	/* looks_like_code(): how far around */
+#define LIKELY_AFTER	48
 #define NOT_AGREED	INT32_MIN
 
 static void set(uint8_t *map, unsigned i)
@@ -192,22 +194,96 @@ static int sweep_agreed(const struct analysis *a, const struct analysis_page *p,
 	return at - (int)best;
 }
 
-static bool suspicion_settled(struct analysis *a, const struct analysis_page *p, unsigned at)
+/* Instructions that compilers do not write, but that strings, tables and zeros decode to. */
+static bool unlikely_code(const struct insn *insn)
+{
+	switch (insn->zy.meta.category) {
+	case ZYDIS_CATEGORY_IO:
+	case ZYDIS_CATEGORY_IOSTRINGOP:
+	case ZYDIS_CATEGORY_SEGOP:
+	case ZYDIS_CATEGORY_INTERRUPT:
+	case ZYDIS_CATEGORY_SYSTEM:
+	case ZYDIS_CATEGORY_DECIMAL:
+		return insn->zy.mnemonic != ZYDIS_MNEMONIC_RDTSC &&
+		       insn->zy.mnemonic != ZYDIS_MNEMONIC_INT3 && !scan_sensitive(insn, true);
+	default:
+		break;
+	}
+	switch (insn->zy.mnemonic) {
+	case ZYDIS_MNEMONIC_ENTER: case ZYDIS_MNEMONIC_XLAT: case ZYDIS_MNEMONIC_LOOP:
+	case ZYDIS_MNEMONIC_LOOPE: case ZYDIS_MNEMONIC_LOOPNE: case ZYDIS_MNEMONIC_CMC:
+	case ZYDIS_MNEMONIC_STC: case ZYDIS_MNEMONIC_CLC: case ZYDIS_MNEMONIC_LAHF:
+	case ZYDIS_MNEMONIC_SAHF: case ZYDIS_MNEMONIC_STD: case ZYDIS_MNEMONIC_FWAIT:
+		return true;
+	case ZYDIS_MNEMONIC_ADD:	/* 00 00: add [rax], al */
+		return insn->zy.opcode == 0 && insn->zy.length == 2;
+	default:
+		return insn->zy.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR;
+	}
+}
+
+/* Decoding from `from` falls onto `at`, and all on the way is likely code. */
+static bool likely_until(const struct analysis *a, const struct analysis_page *p, int from, int at)
 {
 	struct insn insn;
 
-	if (analysis_bit(a->start, at) || analysis_bit(a->inside, at))
-		return true;
-	/* One that looks like an instruction waits until it is reached. */
-	return sweep_agreed(a, p, (int)at, &insn) != NOT_AGREED && !scan_sensitive(&insn, a->wide);
+	while (from < at) {
+		if (decode_at(a, p, from, &insn) || unlikely_code(&insn))
+			return false;
+		from += insn.zy.length;
+	}
+	return from == at;
 }
 
-bool analysis_settled(struct analysis *a, const struct analysis_page *p)
+/* Nothing but likely code from a good way before `at` to its function's end or a good way on? */
+static bool looks_like_code(const struct analysis *a, const struct analysis_page *p, int at)
+{
+	bool before = false;
+	struct insn insn;
+	int from = at;
+
+	for (int back = LIKELY_BEFORE; back <= SWEEP_FAR && !before; back++)
+		before = at - back >= -(int)p->before && likely_until(a, p, at - back, at);
+	if (!before)
+		return false;
+	while (from < at + LIKELY_AFTER && from < (int)PAGE_SIZE) {
+		if (decode_at(a, p, from, &insn))
+			return from + INSN_MAX > (int)(PAGE_SIZE + p->after);
+		if (unlikely_code(&insn))
+			return false;
+		if (from > at && !falls_through(&insn))
+			return true;
+		from += insn.zy.length;
+	}
+	return true;
+}
+
+static bool suspicion_settled(struct analysis *a, const struct analysis_page *p, unsigned at,
+			      bool insist)
+{
+	struct insn insn;
+	int start;
+
+	if (analysis_bit(a->start, at) || analysis_bit(a->inside, at))
+		return true;
+	start = sweep_agreed(a, p, (int)at, &insn);
+	if (start == NOT_AGREED)
+		return false;
+	if (!scan_sensitive(&insn, a->wide))
+		return true;
+	/* One that looks like an instruction waits until it is reached, but not for ever. */
+	if (!insist || start < 0 || !looks_like_code(a, p, start))
+		return false;
+	trap_set(a, (unsigned)start);
+	return true;
+}
+
+bool analysis_settled(struct analysis *a, const struct analysis_page *p, bool insist)
 {
 	int at = scan_next(page_bytes(p), page_tail(p), 0, a->wide);
 
 	while (at >= 0) {
-		if (!suspicion_settled(a, p, (unsigned)at))
+		if (!suspicion_settled(a, p, (unsigned)at, insist))
 			return false;
 		at = scan_next(page_bytes(p), page_tail(p), (unsigned)at + 1, a->wide);
 	}

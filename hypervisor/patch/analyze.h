@@ -42,8 +42,12 @@ struct analysis_page {
 /* Learn what is reached from the instruction at `offset`. */
 void analysis_reach(struct analysis *a, const struct analysis_page *p, unsigned offset);
 
-/* Is every suspicious byte accounted for?  May add traps. */
-bool analysis_settled(struct analysis *a, const struct analysis_page *p);
+/*
+ * Is every suspicious byte accounted for?  May add traps.  insist: the page is
+ * used a lot; take a sensitive instruction that nothing has reached yet for one
+ * if all around it looks like code, too.
+ */
+bool analysis_settled(struct analysis *a, const struct analysis_page *p, bool insist);
 /* Does an instruction start at `offset`, as far as decoding around it shows? */
 bool analysis_boundary(const struct analysis *a, const struct analysis_page *p, unsigned offset);
 

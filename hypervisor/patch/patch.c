@@ -40,6 +40,7 @@
 #define NODES		VIEWS
 #define NODE_SITES	16
 #define HOT		3	/* calls by signal before a site is patched */
+#define PATIENCE	4	/* looks before evidence must do for what is never reached */
 #define ANYWHERE	(~0ul)
 
 #define INDEX_UNKNOWN	0u
@@ -61,6 +62,7 @@ struct node {
 	gpa_t page;
 	bool settled;
 	uint8_t sites, hot;
+	uint16_t looks;		/* how often it was asked for while not settled */
 	uint32_t first_view;	/* + 1; 0: none */
 	struct node_site site[NODE_SITES];
 };
@@ -302,7 +304,7 @@ bool patch_image(struct vcpu *vcpu, gva_t rip, gpa_t page, enum world_source *so
 
 		view = page_view(vcpu, rip.v, page);
 		analysis_reach(&n->analysis, view, rip.v % PAGE_SIZE);
-		n->settled = analysis_settled(&n->analysis, view);
+		n->settled = analysis_settled(&n->analysis, view, ++n->looks > PATIENCE);
 		if (n->analysis.traps != traps)
 			views_outdated(n);
 		if (!n->settled)
