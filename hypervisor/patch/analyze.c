@@ -272,7 +272,12 @@ static bool suspicion_settled(struct analysis *a, const struct analysis_page *p,
 	if (!scan_sensitive(&insn, a->wide))
 		return true;
 	/* One that looks like an instruction waits until it is reached, but not for ever. */
-	if (!insist || start < 0 || !looks_like_code(a, p, start))
+	if (!insist)
+		return false;
+	/* CPUID denies these to the guest: who has not been seen to use one does not. */
+	if (insn.zy.mnemonic == ZYDIS_MNEMONIC_RDTSCP || insn.zy.mnemonic == ZYDIS_MNEMONIC_RDPID)
+		return true;
+	if (start < 0 || !looks_like_code(a, p, start))
 		return false;
 	trap_set(a, (unsigned)start);
 	return true;
