@@ -50,6 +50,27 @@ static int decode_error(ZyanStatus status)
 	return status == ZYDIS_STATUS_NO_MORE_DATA ? -ENODATA : -EINVAL;
 }
 
+/*
+ * Zydis 4.0 takes R13D for a base where 32-bit addressing with REX.B has none
+ * (ModRM.mod 0, SIB.base 5), and drops the displacement.
+ */
+static void fix_missing_base(struct insn *insn)
+{
+	if (likely(insn->zy.address_width != 32 || !(insn->zy.attributes & ZYDIS_ATTRIB_HAS_SIB) ||
+		   insn->zy.raw.modrm.mod || insn->zy.raw.sib.base != 5))
+		return;
+	for (unsigned i = 0; i < insn->zy.operand_count_visible; i++) {
+		ZydisDecodedOperandMem *mem = &insn->ops[i].mem;
+
+		if (insn->ops[i].type != ZYDIS_OPERAND_TYPE_MEMORY ||
+		    mem->base != ZYDIS_REGISTER_R13D)
+			continue;
+		mem->base = ZYDIS_REGISTER_NONE;
+		mem->disp.has_displacement = ZYAN_TRUE;
+		mem->disp.value = insn->zy.raw.disp.value;
+	}
+}
+
 int decode_insn(enum decode_mode mode, const uint8_t *bytes, size_t len, struct insn *out)
 {
 	ZydisDecoderContext context;
@@ -69,6 +90,7 @@ int decode_insn(enum decode_mode mode, const uint8_t *bytes, size_t len, struct 
 					    out->zy.operand_count);
 	if (!ZYAN_SUCCESS(status))
 		return decode_error(status);
+	fix_missing_base(out);
 	for (unsigned i = 0; i < out->zy.length; i++)
 		out->bytes[i] = bytes[i];
 	return 0;

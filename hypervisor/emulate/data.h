@@ -28,6 +28,6 @@ op_handler op_hlt, op_cli, op_sti, op_clac_stac, op_clts, op_lmsw, op_smsw, op_m
 op_handler op_mov_segment, op_load_far_pointer, op_store_selector, op_lldt_ltr, op_lar_lsl,
 	op_verr_verw, op_arpl;
 
-op_handler op_fxsave, op_fxrstor, op_xsave, op_xrstor;
+op_handler op_ldmxcsr, op_stmxcsr, op_fxsave, op_fxrstor, op_xsave, op_xrstor;
 
 #endif

@@ -12,6 +12,7 @@
 #define RING3_EMULATE_EMULATE_H
 
 #include "decode/decode.h"
+#include "emulate/fault.h"
 #include "machine/vcpu.h"
 
 enum emulate_result {
@@ -25,5 +26,18 @@ enum emulate_result {
 enum emulate_result emulate_step(struct vcpu *vcpu);
 /* The same for an instruction already fetched and decoded (bytes at CS:RIP). */
 enum emulate_result emulate_insn(struct vcpu *vcpu, const struct insn *insn);
+
+/* Before the jail: makes executable memory for instructions run on the host's CPU. */
+void emulate_init(struct vcpu *vcpu);
+
+/*
+ * The guest's x87 and vector state.  If set, it is left in this process's registers
+ * (FPU_IN_KERNEL_WORLD) after an instruction that uses it.  Off by default.
+ */
+extern bool emulate_fpu_resident;
+/* Called when the state is in a user world: must bring it to vcpu->xsave (world_fpu_fetch). */
+extern void (*emulate_fpu_fetch)(struct vcpu *vcpu);
+/* Bring the state to vcpu->xsave from wherever it is. */
+void fpu_to_memory(struct vcpu *vcpu);
 
 #endif

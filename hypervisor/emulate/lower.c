@@ -10,6 +10,7 @@
 #include "emulate/alu.h"
 #include "emulate/data.h"
 #include "emulate/isa.h"
+#include "machine/cpuid.h"
 
 struct rule {
 	op_handler *run;
@@ -102,6 +103,8 @@ static const struct rule rules[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	R(RDRAND, op_random), R(RDSEED, op_random),
 	R(UD0, op_undefined), R(UD1, op_undefined), R(UD2, op_undefined),
 
+	R(LDMXCSR, op_ldmxcsr), R(VLDMXCSR, op_ldmxcsr),
+	R(STMXCSR, op_stmxcsr), R(VSTMXCSR, op_stmxcsr),
 	R(FXSAVE, op_fxsave), R(FXSAVE64, op_fxsave), R(FXRSTOR, op_fxrstor),
 	R(FXRSTOR64, op_fxrstor), R(XSAVE, op_xsave), R(XSAVE64, op_xsave), R(XSAVEC, op_xsave),
 	R(XSAVEC64, op_xsave), R(XSAVEOPT, op_xsave), R(XSAVEOPT64, op_xsave),
@@ -267,8 +270,26 @@ static op_handler *lower_special(struct op *op, const struct insn *insn)
 			return op_multiply;
 		}
 		return op_scan;
+	case ZYDIS_MNEMONIC_VLDMXCSR:
+	case ZYDIS_MNEMONIC_VSTMXCSR:
+		op->native.flags = NATIVE_AVX;
+		return op->run;
 	default:
 		return op->run;
+	}
+}
+
+static bool branch_is_near(const struct insn *insn)
+{
+	switch (insn->zy.meta.category) {
+	case ZYDIS_CATEGORY_COND_BR:
+	case ZYDIS_CATEGORY_UNCOND_BR:
+	case ZYDIS_CATEGORY_CALL:
+		return insn->zy.opcode != 0xff || !(insn->zy.raw.modrm.reg & 1);
+	case ZYDIS_CATEGORY_RET:
+		return insn->zy.mnemonic == ZYDIS_MNEMONIC_RET && insn->zy.opcode < 0xca;
+	default:
+		return false;
 	}
 }
 
@@ -289,6 +310,11 @@ int op_lower(struct op *op, enum decode_mode mode, const struct insn *insn)
 	op->mnemonic = (uint16_t)zy->mnemonic;
 	for (unsigned i = 0; i < zy->length; i++)
 		op->bytes[i] = insn->bytes[i];
+	/* AMD cuts near branches with an operand-size prefix to 16 bits, in 64-bit mode too. */
+	if (mode == DECODE_64 && branch_is_near(insn) && (zy->attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE) &&
+	    !((zy->attributes & ZYDIS_ATTRIB_HAS_REX) && zy->raw.rex.W) &&
+	    cpuid_model.vendor == CPUID_AMD)
+		op->size = 2;
 	lower_operands(op, insn);
 	lower_prefixes(op, insn);
 	op->run = rule->run;

@@ -36,8 +36,9 @@ struct operand {
 #define OP_REPNE	(1 << 1)
 #define OP_LOCK		(1 << 2)
 
-/* How to run an instruction on the host's own CPU; native.c. */
-#define NATIVE_CODE_MAX	24
+/* How to run an instruction on the host's own CPU; native.h. */
+#define NATIVE_CODE_MAX		24
+#define NATIVE_MEMORY_MAX	128	/* FNSAVE: 108 bytes */
 #define NATIVE_READ	(1 << 0)	/* memory operand is read / written */
 #define NATIVE_WRITE	(1 << 1)
 #define NATIVE_MASKED	(1 << 2)	/* ... only elements a mask selects */
@@ -48,16 +49,16 @@ struct operand {
 #define NATIVE_SSE	(1 << 7)	/* CR4.OSFXSR */
 #define NATIVE_AVX	(1 << 8)	/* CR4.OSXSAVE and XCR0 */
 #define NATIVE_AVX512	(1 << 9)
-#define NATIVE_IMPLICIT	(1 << 10)	/* memory operand at DS:rDI, (V)MASKMOV(DQ)U */
-#define NATIVE_FP	(1 << 11)	/* may set exception flags in MXCSR */
+#define NATIVE_GENERAL	(1 << 10)	/* general registers only (BMI) */
 
 struct native {
-	uint8_t code[NATIVE_CODE_MAX];	/* rewritten for 64-bit mode, memory at [base] */
+	uint8_t code[NATIVE_CODE_MAX];	/* rewritten for 64-bit mode, memory at [base], then RET */
 	uint8_t length;
 	uint8_t base;			/* register that holds the scratch address, or OP_NO_REG */
 	uint8_t stack;			/* register that stands for RSP, or OP_NO_REG */
 	uint8_t align;			/* required of the memory operand: 1, 16, 32, 64 */
-	uint16_t memory;		/* size of the memory operand */
+	uint8_t element;		/* bytes of one element of the memory operand */
+	uint16_t memory;		/* bytes of the memory operand */
 	uint16_t flags;			/* NATIVE_* */
 	uint32_t slot;			/* where it was written last; native.c */
 	uint32_t slot_age;
@@ -87,13 +88,13 @@ struct op {
 #define RULE_FLAGS	(1 << 0)	/* ALU routine needs the flags before it */
 #define RULE_LOCK	(1 << 1)	/* LOCK allowed with a memory destination */
 #define RULE_READ	(1 << 2)	/* destination is only read (CMP, TEST, BT) */
-#define RULE_NATIVE	(1 << 3)	/* native.c's descriptor is needed */
 
 /* lower.c: 0, or -EINVAL (#UD). */
 int op_lower(struct op *op, enum decode_mode mode, const struct insn *insn);
 /* native.c: fill op->native; 0, -EINVAL (#UD), -ENOTSUP. */
 int native_lower(struct op *op, const struct insn *insn);
-op_handler op_native, op_undefined, op_unknown, op_gather;
+op_handler op_native, op_undefined, op_gather;
+int gather_lower(struct op *op, const struct insn *insn);
 
 /* RIP behind the instruction. */
 static inline uint64_t op_next_rip(const struct vcpu *vcpu, const struct op *op)

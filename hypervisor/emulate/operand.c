@@ -122,18 +122,13 @@ bool mem_system_write(struct vcpu *vcpu, gva_t addr, const void *buf, unsigned l
 
 bool mem_probe_write(struct vcpu *vcpu, gva_t addr, unsigned len)
 {
-	gva_t pages[2] = { addr, GVA((addr.v + len - 1) & PAGE_MASK) };
-	unsigned count = (addr.v & PAGE_MASK) == pages[1].v ? 1 : 2;
+	gva_t last = GVA(addr.v + len - 1);
 
-	for (unsigned i = 0; i < count; i++) {
-		struct walk walk;
-		uint32_t error = walk_translate(vcpu, pages[i], mem_access(vcpu) | WALK_WRITE, &walk);
-
-		if (error) {
-			vcpu_raise_pf(vcpu, pages[i], error & WALK_ERROR_MASK);
-			return false;
-		}
-	}
+	if (!access_pointer(vcpu, addr, mem_access(vcpu) | WALK_WRITE) && vcpu->exception.valid)
+		return false;
+	if ((addr.v ^ last.v) & PAGE_MASK)
+		return access_pointer(vcpu, GVA(last.v & PAGE_MASK), mem_access(vcpu) | WALK_WRITE) ||
+		       !vcpu->exception.valid;
 	return true;
 }
 
