@@ -267,20 +267,17 @@ static bool suspicion_settled(struct analysis *a, const struct analysis_page *p,
 	if (analysis_bit(a->start, at) || analysis_bit(a->inside, at))
 		return true;
 	start = sweep_agreed(a, p, (int)at, &insn);
-	if (start == NOT_AGREED)
-		return false;
-	if (!scan_sensitive(&insn, a->wide))
+	if (start != NOT_AGREED && !scan_sensitive(&insn, a->wide))
 		return true;
 	/* One that looks like an instruction waits until it is reached, but not for ever. */
 	if (!insist)
 		return false;
-	/* CPUID denies these to the guest: who has not been seen to use one does not. */
-	if (insn.zy.mnemonic == ZYDIS_MNEMONIC_RDTSCP || insn.zy.mnemonic == ZYDIS_MNEMONIC_RDPID)
+	if (start >= 0 && looks_like_code(a, p, start)) {
+		trap_set(a, (unsigned)start);
 		return true;
-	if (start < 0 || !looks_like_code(a, p, start))
-		return false;
-	trap_set(a, (unsigned)start);
-	return true;
+	}
+	/* Data, then; only where it could be CPUID is that not good enough. */
+	return start != NOT_AGREED || page_bytes(p)[at + 1] != 0xa2;
 }
 
 bool analysis_settled(struct analysis *a, const struct analysis_page *p, bool insist)
