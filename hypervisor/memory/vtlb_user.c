@@ -265,7 +265,8 @@ enum vtlb_result vtlb_fill_user(struct vcpu *vcpu, gva_t addr, unsigned access)
 	offset = ram_offset(page);
 	old = entry_find(space, va);
 	if (access & WALK_EXEC) {
-		if (gdb_breakpoint_in_page(GVA(va)))
+		/* An instruction that runs into this page: the next one's start is known behind it. */
+		if ((vcpu->rip & PAGE_MASK) != va || gdb_breakpoint_in_page(GVA(va)))
 			return VTLB_INTERPRET;
 		/* First, so that what patch/ looks at cannot change unseen. */
 		vtlb_protect_code(page);
