@@ -32,6 +32,7 @@
 #define LIVENESS_NS		200000000ul	/* how often a sleeper looks whether the world lives */
 #define KICK_POLL_NS		1000000ul	/* without futex_waitv */
 #define BATCH_PATIENCE_NS	20000000ul
+#define BATCH_POLL_NS		50000ul
 #define KICK_PATIENCE_NS	2000000ul
 
 #define YIELD_LONG_US		300u
@@ -219,7 +220,9 @@ static bool come_back(struct world *w, uint32_t command, volatile uint32_t *kick
 		}
 		world_stats.switches_wait++;
 		__atomic_exchange_n(&area->kernel_sleeps, 1, __ATOMIC_SEQ_CST);
-		if (area->turn == TURN_WORLD)
+		if (area->turn == TURN_WORLD && kick && *kick && !seq)
+			sleep_for_turn(w, NULL, BATCH_POLL_NS);		/* held back: see above */
+		else if (area->turn == TURN_WORLD)
 			sleep_for_turn(w, seq ? NULL : kick, patience ? patience : LIVENESS_NS);
 		area->kernel_sleeps = 0;
 		if (area->turn == TURN_WORLD && !alive(w))
