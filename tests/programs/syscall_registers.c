@@ -107,6 +107,9 @@ static void try(const char *name, long number, const long *arguments, bool exact
 		if (!exact && (long)out.rax < 0)
 			wrong = "the result";
 	}
+	if (wrong)
+		printf("# flags in %#lx, out %#lx, r11 %#lx, rcx %#lx, rip %#lx\n", in.flags, out.flags, out.r11, out.rcx,
+		       out.rip);
 	expect(!wrong, "%s%s%s", name, wrong ? ": changed " : "", wrong ? wrong : "");
 }
 
