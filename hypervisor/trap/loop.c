@@ -168,7 +168,7 @@ static void run_guest(struct vcpu *vcpu)
 	bool interpret = machine.config.engine == MACHINE_ENGINE_EMULATE || vcpu->interrupt_shadow ||
 			 (machine.config.gdb_port && (gdb_stepping() || gdb_watching()));
 
-	if (!interpret && vcpu->cpl == 3 && vcpu_long_mode(vcpu)) {
+	if (!interpret && vcpu->cpl == 3 && vcpu_long_mode(vcpu) && !user_needs_interpreter(vcpu)) {
 		user_run(vcpu);
 	} else if (!interpret && vcpu->cpl == 0 && paged_64 && !(vcpu->rflags & RFLAGS_TF)) {
 		run_kernel(vcpu);

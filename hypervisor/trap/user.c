@@ -94,7 +94,7 @@ static void user_page_fault(struct vcpu *vcpu, const struct world_exit *exit)
 		interpret_step(vcpu);
 }
 
-static void user_fault(struct vcpu *vcpu, const struct world_exit *exit)
+static void user_fault(struct vcpu *vcpu, const struct world_exit *exit, bool stepping)
 {
 	switch (exit->vector) {
 	case VEC_PF:
@@ -106,14 +106,18 @@ static void user_fault(struct vcpu *vcpu, const struct world_exit *exit)
 		break;
 	case VEC_DB:
 		vcpu_raise(vcpu, VEC_DB);
-		vcpu->exception.dr6 = vcpu->rflags & RFLAGS_TF ? 1u << 14 : 0;
+		vcpu->exception.dr6 = stepping || (vcpu->rflags & RFLAGS_TF) ? 1u << 14 : 0;
 		break;
 	case VEC_BP: case VEC_OF:
 		vcpu_raise(vcpu, (enum vcpu_vector)exit->vector);
 		vcpu->exception.software = true;
 		break;
 	case VEC_AC:
-		vcpu_raise_error(vcpu, VEC_AC, 0);
+		/* Hosts run with CR0.AM set, whatever the guest has. */
+		if (vcpu->cr0 & CR0_AM)
+			vcpu_raise_error(vcpu, VEC_AC, 0);
+		else
+			interpret_step(vcpu);
 		break;
 	default:
 		vcpu_raise(vcpu, (enum vcpu_vector)exit->vector);
@@ -141,10 +145,21 @@ static void user_syscall(struct vcpu *vcpu, const struct world_exit *exit)
 	deliver_syscall(vcpu, vcpu->rip);
 }
 
+/*
+ * Hosts never let a program run with these, so what it would see or be refused
+ * with them takes the interpreter.  Kernels of today set none for long.
+ */
+bool user_needs_interpreter(const struct vcpu *vcpu)
+{
+	return (vcpu->cr0 & (CR0_TS | CR0_EM)) || (vcpu->cr4 & CR4_TSD) ||
+	       (vcpu->rflags & (RFLAGS_IF | RFLAGS_IOPL)) != RFLAGS_IF;
+}
+
 void user_run(struct vcpu *vcpu)
 {
 	struct world_exit exit;
 	struct world *world = vtlb_world(vcpu);
+	bool stepping = vcpu->rflags & RFLAGS_TF;	/* POPF may clear it: that step counts too */
 
 	fill_expected(vcpu);
 	if (vcpu->fpu_place == FPU_IN_KERNEL_WORLD)
@@ -164,7 +179,7 @@ void user_run(struct vcpu *vcpu)
 		interpret_step(vcpu);
 		break;
 	case WORLD_EXIT_FAULT:
-		user_fault(vcpu, &exit);
+		user_fault(vcpu, &exit, stepping);
 		break;
 	case WORLD_EXIT_PATCH:
 		interpret_step(vcpu);

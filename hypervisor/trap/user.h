@@ -7,6 +7,8 @@
 
 #include "machine/vcpu.h"
 
+/* The vCPU's state is one that a host process cannot be in: interpret instead. */
+bool user_needs_interpreter(const struct vcpu *vcpu);
 /* One stay in the user world and what its exit asks for.  The vCPU may be at CPL0 afterwards. */
 void user_run(struct vcpu *vcpu);
 
