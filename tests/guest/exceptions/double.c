@@ -78,7 +78,8 @@ void test_main(void)
 	trap_handler[NP] = double_fault;
 	gate_break(UD);
 	RESUMABLE("ud2", ::: "rax", "memory");
-	check("#UD through a not-present gate", NP, trap_gate_error(UD));
+	/* EXT: found while delivering something that is no software interrupt.  Not under TCG. */
+	check("#UD through a not-present gate", NP, trap_gate_error(UD) | !test_on_tcg());
 	gate_mend(UD);
 
 	/* A gate whose handler cannot be fetched: the fault comes after delivery, alone. */

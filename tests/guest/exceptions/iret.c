@@ -11,18 +11,18 @@
 
 user_program(u_int80, "int $0x80");
 user_program(u_iret,
-	"mov %rsp, %rbx; mov %ss, %eax; push %rax; push %rbx; pushf; orl $0x3200, (%rsp); push %rsi\n"
+	"mov %rsp, %rbx; mov %ss, %eax; push %rax; push %rbx; pushf; xorl $0x3200, (%rsp); push %rsi\n"
 	"lea 1f(%rip), %rax; push %rax\n"
 	"u_iret_insn: iretq; ud2; 1: pushf; pop %rax; sub %rsp, %rbx; int $0x80");
 /* 48 ff c0: inc %rax in 64-bit mode; dec %eax, inc %eax in compatibility mode. */
 user_program(u_mode, "xor %eax, %eax; .byte 0x48, 0xff, 0xc0; int $0x80");
-user_program(u32_into, ".code32; mov $0x7fffffff, %eax; inc %eax; into; int $0x80; .code64");
-user_program(u32_bound, ".code32; bound %eax, (%edi); int $0x80; .code64");
-user_program(u32_int3, ".code32; int3; int $0x80; .code64");
-user_program(u32_stack, ".code32; push $5; call 1f; 1: pop %eax; pop %ecx;"
-	     "push %ds; pop %edx; pusha; popa; mov (%edi), %ebx; int $0x80; .code64");
-user_program(u32_syscall, ".code32; syscall; int $0x80; .code64");
-user_program(u32_far, ".code32; push $0x33; push %edi; lret; .code64");
+user_program32(u32_into, "mov $0x7fffffff, %eax; inc %eax; into; int $0x80");
+user_program32(u32_bound, "bound %eax, (%edi); int $0x80");
+user_program32(u32_int3, "int3; int $0x80");
+user_program32(u32_stack, "push $5; call 1f; 1: pop %eax; pop %ecx;"
+	     "push %ds; pop %edx; pusha; popa; mov (%edi), %ebx; int $0x80");
+user_program32(u32_syscall, "syscall; int $0x80");
+user_program32(u32_far, "push $0x33; push %edi; lret");
 
 static int iret_try(uint64_t rip, uint64_t cs, uint64_t flags, uint64_t rsp, uint64_t ss)
 {
@@ -151,7 +151,7 @@ static void compat(void)
 static void user(void)
 {
 	expect_equal(user_run(u_iret, 0, USER_CS, 0), 0x80);
-	expect(!(user_frame.rax & (FLAG_IF | FLAG_IOPL)), "CPL3 cannot change IF and IOPL: %lx", user_frame.rax);
+	expect_equal(user_frame.rax & (FLAG_IF | FLAG_IOPL), FLAG_IF, "CPL3 cannot change IF and IOPL");
 	expect_equal(user_frame.rbx, 0, "RSP from the frame");
 	expect_equal(user_run(u_iret, 0, KERNEL_CS, 0), GP);
 	expect_equal(trap_last.error, KERNEL_CS);

@@ -3,12 +3,16 @@
  * A kernel that reads, writes and jumps everywhere: unmapped addresses over the whole range are
  * page faults or #GP like any other, the hole at 0xffff800000000000 (where a hypervisor may live)
  * included; then the same with pages that the kernel maps there itself, which must either work or
- * end the machine with a reason.  case=0: nothing mapped (must succeed), case=1: mapped.
+ * end the machine with a reason.  case=0: outside the hole (must succeed), case=1: pages mapped in
+ * the hole, case=2: the hole, nothing mapped.
  */
 #include "page.h"
 #include "runtime.h"
 #include "test.h"
 #include "trap.h"
+
+#define HOLE		0xffff800000010000ul
+#define HOLE_SIZE	(8ul << 40)
 
 static uint64_t seed = 88172645463325252ul;
 
@@ -60,30 +64,43 @@ static void own(uint64_t at)
 	touch(at);
 }
 
-void test_main(void)
+static void in_hole(void (*act)(uint64_t))
 {
-	void (*act)(uint64_t) = test_option("case", 0) ? own : touch;
-	uint64_t hole = 0xffff800000000000ul;
-
 	/* Host addresses below 8 TiB correspond to these: engine, state, caches, RAM. */
 	for (uint64_t o = 0; o < 0x80000000ul; o += 0x1000000 - 0x1000)
-		act(hole + 0x10000 + o);
+		act(HOLE + o);
 	for (uint64_t o = 0x10000000; o < 0x10400000; o += 0x7000)
-		act(hole + 0x10000 + o);
+		act(HOLE + o);
 	for (uint64_t o = 0x58000000; o < 0x5b000000; o += 0x3d000)
-		act(hole + 0x10000 + o);
+		act(HOLE + o);
 	for (uint64_t tib = 0; tib < 9; tib++)
 		for (int64_t d = -3; d < 6; d++)
-			act(hole + 0x10000 + (tib << 40) + (uint64_t)(d * 0x1000));
-	act(hole);
-	act(hole + 0xf000);
-	if (act == touch) {
-		for (unsigned i = 0; i < 2000; i++)
-			touch(random());
-		for (unsigned i = 0; i < 2000; i++)
-			touch(random() | 0xffff800000000000ul);
-		for (unsigned i = 0; i < 2000; i++)
-			touch(random() & 0x00007ffffffffffful);
+			act(HOLE + (tib << 40) + (uint64_t)(d * 0x1000));
+	act(HOLE - 0x10000);
+	act(HOLE - 0x1000);
+}
+
+static void elsewhere(uint64_t at)
+{
+	if (at - HOLE >= HOLE_SIZE)
+		touch(at);
+}
+
+void test_main(void)
+{
+	switch (test_option("case", 0)) {
+	case 0:
+		for (unsigned i = 0; i < 2000; i++) {
+			elsewhere(random());
+			elsewhere(random() | 0xffff800000000000ul);
+			elsewhere(random() & 0x00007ffffffffffful);
+		}
+		break;
+	case 1:
+		in_hole(own);
+		break;
+	default:
+		in_hole(touch);
 	}
 	expect_equal(TRY("ud2", ::: "memory"), UD, "still sane");
 }

@@ -30,6 +30,8 @@ SECTIONS
 		user_image_start = .;
 		*(.user .user.*)
 		. = ALIGN(4096);
+		*(.user32)
+		. = ALIGN(4096);
 		user_image_end = .;
 	} :image
 	.data : AT(ADDR(.data) - GUEST_BASE) { *(.data .data.*) } :image

@@ -55,7 +55,7 @@ void user_prepare(uint64_t rip)
 	user_frame.cs = USER_CS;
 	user_frame.ss = USER_DS;
 	user_frame.rsp = USER_STACK - 16;
-	user_frame.rflags = 2;
+	user_frame.rflags = FLAG_IF | 2;	/* as kernels run programs; nothing interrupts by itself */
 }
 
 int user_enter(void)

@@ -22,6 +22,12 @@
 	__asm__(".pushsection .user, \"ax\"\n.balign 16\n.globl " #name "\n" #name ":\n" text	\
 		"\n.popsection")
 
+/* The same in compatibility mode; on pages without 64-bit code, as in real programs. */
+#define user_program32(name, text)					\
+	extern char name[];						\
+	__asm__(".pushsection .user32, \"ax\"\n.code32\n.balign 16\n.globl " #name "\n" #name ":\n" text \
+		"\n.code64\n.popsection")
+
 extern char user_image_start[], user_image_end[];
 extern uint8_t *user_data;
 

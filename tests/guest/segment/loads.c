@@ -106,7 +106,7 @@ static void queries(void)
 	uint8_t ok;
 
 	__asm__ volatile("lar %2, %k0; setz %1" : "+r"(v), "=q"(ok) : "r"(KERNEL_CS) : "cc");
-	expect(ok && v == (0x00af9b00 & 0xf0ff00), "LAR: %lx", v);
+	expect(ok && (v & 0xf0ff00) == 0xa09b00, "LAR: %lx", v);
 	__asm__ volatile("lsl %2, %k0; setz %1" : "+r"(v), "=q"(ok) : "r"(KERNEL_DS) : "cc");
 	expect(ok && v == 0xffffffff, "LSL: %lx", v);
 	__asm__ volatile("lsl %2, %k0; setz %1" : "+r"(v), "=q"(ok) : "r"(TSS_SELECTOR) : "cc");
@@ -141,7 +141,6 @@ static void user(void)
 	*(uint32_t *)user_data = 0x600dcafe;
 	gdt[GDT_FREE + 4] = 0x00cff3000000ffff | (USER_DATA & 0xffffff) << 16 | (USER_DATA >> 24) << 56;
 	expect_equal(user_run(u_load_fs, (GDT_FREE + 4) * 8 | 3, 0, 0), 0x80);
-	expect_equal(user_frame.rax, (GDT_FREE + 4) * 8 | 3);
 	expect_equal((uint32_t)user_frame.rcx, 0x600dcafe, "FS base from the descriptor");
 	expect_equal(msr_read(MSR_GS_BASE), USER_DATA, "GS base stays for the kernel");
 

@@ -21,7 +21,7 @@ static int run(const char *code, uint64_t a, uint64_t b, unsigned iopl)
 	user_prepare(user_address(code));
 	user_frame.rdi = a;
 	user_frame.rsi = b;
-	user_frame.rflags |= (uint64_t)iopl << 12;
+	user_frame.rflags = 2 | (uint64_t)iopl << 12;
 	return user_enter();
 }
 
