@@ -65,6 +65,8 @@ $(LIB): $(OBJECTS) $(ZYDIS_OBJECTS)
 	$(Q)rm -f $@
 	$(Q)ar rcs $@ $^
 
+# (Not intermediate files, which make would remove.)
+.PRECIOUS: $(ZYDIS_DIR)/src/%.c
 $(ZYDIS_DIR)/src/%.c: $(ZYDIS_DIR)/.fetched ;
 $(ZYDIS_DIR)/.fetched:
 	$(call say,FETCH,zydis $(ZYDIS_VERSION))
