@@ -97,6 +97,8 @@ static int run32(const char *code, uint64_t rdi)
 	user_prepare(user_address(code));
 	user_frame.cs = USER_CS32;
 	user_frame.rdi = rdi;
+	/* 64-bit code does not look at these; 32-bit code needs them. */
+	__asm__ volatile("mov %0, %%ds; mov %0, %%es" :: "r"(USER_DS));
 	return user_enter();
 }
 

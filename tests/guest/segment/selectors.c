@@ -21,6 +21,7 @@ void test_main(void)
 	expect_equal((uint32_t)user_frame.rbx, selector, "GS in 64-bit mode");
 	user_prepare(user_address(u32_load));
 	user_frame.cs = USER_CS32;
+	__asm__ volatile("mov %0, %%ds; mov %0, %%es" :: "r"(USER_DS));
 	user_frame.rdi = selector;
 	expect_equal(user_enter(), 0x80);
 	expect_equal((uint32_t)user_frame.rcx, 0x600dcafe, "GS-relative in compatibility mode");
