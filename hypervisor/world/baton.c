@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <linux/wait.h>
-#include <sched.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -21,6 +20,7 @@
 #include "machine/machine.h"
 #include "world/area.h"
 #include "world/baton.h"
+#include "world/spare.h"
 
 #ifndef SYS_futex_waitv
 #define SYS_futex_waitv		449
@@ -35,6 +35,7 @@
 #define BATCH_POLL_NS		50000ul
 #define KICK_PATIENCE_NS	2000000ul
 
+#define HELD_UP_US		100u	/* nothing but another process takes so long */
 #define YIELD_LONG_US		300u
 #define YIELD_BACKOFF_MIN	64u
 #define YIELD_BACKOFF_MAX	16384u
@@ -45,43 +46,17 @@ struct waitv {		/* struct futex_waitv: linux/futex.h may predate it */
 	uint32_t flags, reserved;
 };
 
-static cpu_set_t world_cpus;		/* empty: anywhere */
 static struct world *spinner;	/* ran last: waits spinning */
 static bool have_waitv;
 static unsigned yield_pause;		/* handovers until worlds may yield again */
 static unsigned yield_backoff = YIELD_BACKOFF_MIN, yields_short;
 static struct baton_tuning tuning;
+static bool fixed;			/* by baton_tune() */
 
 void baton_tune(const struct baton_tuning *t)
 {
 	tuning = *t;
-}
-
-/*
- * With a CPU to spare all worlds live on one of them and the kernel world on the
- * others: then a handover never waits for a CPU, and worlds that take turns do
- * so on a CPU that does not go idle in between.
- */
-static bool cpus_choose(void)
-{
-	cpu_set_t usable, rest;
-	unsigned skip;
-
-	if (sched_getaffinity(0, sizeof(usable), &usable) || CPU_COUNT(&usable) < 2)
-		return false;
-	skip = (unsigned)(world_random() % (unsigned)CPU_COUNT(&usable));
-	CPU_ZERO(&world_cpus);
-	for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &usable) && skip-- == 0)
-			CPU_SET(cpu, &world_cpus);
-	CPU_XOR(&rest, &usable, &world_cpus);
-	return !sched_setaffinity(0, sizeof(rest), &rest);
-}
-
-void baton_child(void)
-{
-	if (CPU_COUNT(&world_cpus))
-		sched_setaffinity(0, sizeof(world_cpus), &world_cpus);
+	fixed = true;
 }
 
 void baton_init(void)
@@ -89,14 +64,27 @@ void baton_init(void)
 	uint32_t word = 1;
 	struct waitv w = { .value = 0, .address = (uint64_t)&word,
 			   .flags = FUTEX_32 | FUTEX_PRIVATE };
-	bool spare = cpus_choose();
 
+	spare_init();
 	have_waitv = hostcall6(SYS_futex_waitv, (long)&w, 1, 0, 0, 0, 0) == -EAGAIN;
-	tuning = (struct baton_tuning){
-		.spin_ns = spare ? SPIN_NS : 0,
-		.kernel_yields = spare ? 0 : 1,
-		.world_yields = spare ? 0 : 1,
-	};
+}
+
+void baton_child(void)
+{
+	spare_child();
+}
+
+/* How to wait from here to the next handover. */
+static void tuning_choose(void)
+{
+	bool spare;
+
+	if (fixed)
+		return;
+	spare = spare_now(clock_tsc());
+	tuning.spin_ns = spare ? SPIN_NS : 0;
+	tuning.kernel_yields = !spare;
+	tuning.world_yields = !spare;
 }
 
 void world_kick(struct world *w)
@@ -193,6 +181,7 @@ static bool come_back(struct world *w, uint32_t command, volatile uint32_t *kick
 	struct world_area *area = w->area;
 	uint64_t now = clock_tsc(), start = now;
 	uint64_t spin = tuning.spin_ns * clock_tsc_khz() / 1000000;
+	uint64_t held_up = HELD_UP_US * clock_tsc_khz() / 1000, last = now, then;
 	unsigned yields = tuning.kernel_yields;
 	uint32_t seq = 0;
 
@@ -209,7 +198,11 @@ static bool come_back(struct world *w, uint32_t command, volatile uint32_t *kick
 			kick_send(w, &seq);
 			patience = 0;
 		}
-		if (clock_tsc() - start < spin) {
+		then = last;
+		last = clock_tsc();
+		if (last - start < spin) {
+			if (last - then > held_up)
+				spare_held_up(then, last);
 			__builtin_ia32_pause();
 			continue;
 		}
@@ -261,6 +254,7 @@ bool baton_pass(struct world *w, uint32_t command, volatile uint32_t *kick)
 
 	if (!w->started)
 		return false;
+	tuning_choose();
 	params_put(area);
 	area->command = command;
 	/* Behind the gates the stub writes it where the proof is looked for. */
