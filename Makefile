@@ -108,6 +108,13 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIB)
 unit: $(UNIT_TESTS)
 	$(Q)tests/unit/run $(BUILD)/unit
 
+# The differential test of instructions: tests/diff/run.
+DIFF_SOURCES	:= $(wildcard tests/diff/*.c)
+$(BUILD)/diff: $(DIFF_SOURCES) tests/diff/diff.h $(LIB)
+	$(call say,CC,$@)
+	$(Q)$(CC) -g -O1 -std=gnu11 -Wall -Wextra -no-pie -fno-pie $(CPPFLAGS) -Itests/diff \
+		-o $@ $(DIFF_SOURCES) $(LIB)
+
 # Fuzzers: tests/fuzz/fuzz_*.c with libFuzzer, built by a make of its own that instruments the
 # library too (tests/fuzz/run).  Some take heap_ram.c in memory/ram.c's place, and
 # the address sanitizer for the code they are about: its shadow lies where guest RAM is otherwise.

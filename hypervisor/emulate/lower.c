@@ -270,6 +270,14 @@ static op_handler *lower_special(struct op *op, const struct insn *insn)
 			return op_multiply;
 		}
 		return op_scan;
+	case ZYDIS_MNEMONIC_PAUSE:
+		/* F3 90 with REX.B is XCHG r8, rAX for the CPU. */
+		if (op->mode != DECODE_64 || !(insn->zy.attributes & ZYDIS_ATTRIB_HAS_REX) ||
+		    !insn->zy.raw.rex.B)
+			return op_nop;
+		op->o[0] = (struct operand){ OPERAND_REG, REG_R8, op->size };
+		op->o[1] = (struct operand){ OPERAND_REG, REG_RAX, op->size };
+		return op_xchg;
 	case ZYDIS_MNEMONIC_VLDMXCSR:
 	case ZYDIS_MNEMONIC_VSTMXCSR:
 		op->native.flags = NATIVE_AVX;

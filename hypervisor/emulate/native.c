@@ -6,11 +6,12 @@
  * the age it had, so that a decoded instruction is usually written once.  The
  * slots are executable and writable, made by emulate_init() before the jail.
  *
- * Host faults do not occur by construction: operands are in the scratch area
- * with the alignment the guest's had, x87 exceptions are deferred by hardware
- * and looked for before, SSE exceptions are run masked when any is unmasked.
- * Should the host's CPU refuse an instruction all the same, its signal handler
- * hands it to emulate_native_fault().
+ * One host fault is expected: #XM, when the guest has unmasked an SSE exception;
+ * its signal handler hands it to emulate_native_fault(), and what the CPU then
+ * left in MXCSR is what the guest sees.  Others do not occur by construction:
+ * operands are in the scratch area, x87 exceptions are deferred by hardware and
+ * looked for before.  Should the CPU refuse an instruction all the same, the
+ * same way makes it #UD.
  */
 #include "emulate/native.h"
 
@@ -24,9 +25,6 @@
 
 #define SLOT_SIZE	64
 #define SLOTS		8192
-
-#define MXCSR_FLAGS	0x3fu
-#define MXCSR_MASKS	0x1f80u
 
 static uint8_t *slots;
 static uint32_t slot_ages[SLOTS];
@@ -87,101 +85,35 @@ static bool native_execute(struct vcpu *vcpu, struct native *n)
 		return true;
 	if (abort_vector == VEC_GP)
 		vcpu_raise_error(vcpu, VEC_GP, 0);
+	else if (abort_vector == VEC_XM && (vcpu->cr4 & CR4_OSXMMEXCPT))
+		vcpu_raise(vcpu, VEC_XM);
 	else
-		vcpu_raise(vcpu, abort_vector == VEC_XM ? VEC_XM : VEC_UD);
+		vcpu_raise(vcpu, VEC_UD);
 	return false;
 }
 
 /*
- * With unmasked SSE exceptions: run masked, with clear flags, and look what would
- * have been raised.  Approximate where several elements differ: a pre-computation
- * exception (invalid, denormal, zero divide) hides post-computation ones.
+ * A masked load must not fault on what the mask leaves out.  Elements that
+ * cannot be read are found by trying; whether the instruction uses one, by
+ * running it with two different values there: no difference, no use.  Slow, and
+ * only reached where an operand crosses into a page that faults.
  */
-static bool native_execute_unmasked(struct vcpu *vcpu, struct native *n, uint32_t mxcsr)
-{
-	uint32_t unmasked = ~(mxcsr >> 7) & MXCSR_FLAGS, raised;
-	bool ok;
-
-	fpu_to_memory(vcpu);
-	fpu_to_registers(vcpu);		/* vcpu->xsave keeps the state before */
-	fpu_set_mxcsr((mxcsr | MXCSR_MASKS) & ~MXCSR_FLAGS);
-	ok = native_execute(vcpu, n);
-	raised = fpu_mxcsr() & MXCSR_FLAGS;
-	if (ok && !(raised & unmasked)) {
-		fpu_set_mxcsr(mxcsr | raised);
-		return true;
-	}
-	vcpu->fpu_place = FPU_IN_MEMORY;
-	fpu_to_registers(vcpu);
-	if (!ok)
-		return false;
-	if (raised & unmasked & 7)
-		raised &= 7;
-	fpu_set_mxcsr(mxcsr | raised);
-	vcpu_raise(vcpu, vcpu->cr4 & CR4_OSXMMEXCPT ? VEC_XM : VEC_UD);
-	return false;
-}
-
-static bool native_run(struct vcpu *vcpu, struct native *n)
-{
-	uint32_t mxcsr;
-
-	if (!(n->flags & (NATIVE_SSE | NATIVE_AVX)))
-		return native_execute(vcpu, n);
-	mxcsr = fpu_mxcsr();
-	if (likely((mxcsr & MXCSR_MASKS) == MXCSR_MASKS))
-		return native_execute(vcpu, n);
-	return native_execute_unmasked(vcpu, n, mxcsr);
-}
-
-/*
- * A masked load must not fault on what the mask leaves out.  Bytes that cannot
- * be read are found by trying; whether the instruction uses them, by running it
- * with two different values there: no difference, no use.  Faults are those of
- * the first unreadable byte.
- */
-static bool masked_read(struct vcpu *vcpu, gva_t addr, unsigned len, bool readable[])
-{
-	struct vcpu_exception fault = { 0 };
-	bool all = true;
-
-	for (unsigned i = 0; i < len; i++) {
-		readable[i] = mem_read(vcpu, GVA(addr.v + i), &scratch[i], 1);
-		if (!readable[i]) {
-			if (all)
-				fault = vcpu->exception;
-			all = false;
-		}
-	}
-	vcpu->exception = fault;
-	vcpu->exception.valid = false;
-	return all;
-}
-
 struct probe_state {
 	uint64_t regs[REG_COUNT], flags;
 	uint8_t xsave[VCPU_XSAVE_SIZE] __attribute__((aligned(64)));
 };
 
-static void probe_fill(const bool readable[], unsigned len, uint8_t value)
-{
-	for (unsigned i = 0; i < len; i++) {
-		if (!readable[i])
-			scratch[i] = value;
-	}
-}
-
-/* Run from the present state with `value` in the unreadable bytes; the result stays in *out. */
-static bool probe_run(struct vcpu *vcpu, struct native *n, const bool readable[], unsigned len,
-		      uint8_t value, struct probe_state *out)
+/* Run from the present state; the result is in *out and the state as before. */
+static bool probe_run(struct vcpu *vcpu, struct native *n, struct probe_state *out)
 {
 	static struct probe_state before;
 
 	memcpy(before.xsave, vcpu->xsave, sizeof(before.xsave));
-	probe_fill(readable, len, value);
 	fpu_to_registers(vcpu);
-	if (!native_run(vcpu, n))
+	if (!native_execute(vcpu, n)) {
+		fpu_to_memory(vcpu);
 		return false;
+	}
 	fpu_to_memory(vcpu);
 	memcpy(out->xsave, vcpu->xsave, sizeof(out->xsave));
 	memcpy(out->regs, native_frame.regs, sizeof(out->regs));
@@ -192,25 +124,30 @@ static bool probe_run(struct vcpu *vcpu, struct native *n, const bool readable[]
 
 static bool masked_load_run(struct vcpu *vcpu, struct native *n, gva_t addr)
 {
-	static struct probe_state a, b;
+	static struct probe_state with, without;
+	unsigned step = n->element ? n->element : 1;
 	bool readable[NATIVE_MEMORY_MAX];
-	struct vcpu_exception fault;
 
-	if (masked_read(vcpu, addr, n->memory, readable))
-		return native_run(vcpu, n);
-	fault = vcpu->exception;
+	memset(scratch, 0, sizeof(scratch));
+	for (unsigned i = 0; i < n->memory; i += step)
+		readable[i] = mem_read(vcpu, GVA(addr.v + i), scratch + i, step);
+	vcpu->exception.valid = false;
 	fpu_to_memory(vcpu);
-	if (!probe_run(vcpu, n, readable, n->memory, 0x00, &a) ||
-	    !probe_run(vcpu, n, readable, n->memory, 0x3c, &b))
+	if (!probe_run(vcpu, n, &without))
 		return false;
-	if (memcmp(a.xsave, b.xsave, sizeof(a.xsave)) || a.flags != b.flags) {
-		vcpu->exception = fault;
-		vcpu->exception.valid = true;
-		return false;
+	for (unsigned i = 0; i < n->memory; i += step) {
+		if (readable[i])
+			continue;
+		memset(scratch + i, 0x3c, step);
+		if (!probe_run(vcpu, n, &with))
+			return false;
+		if (memcmp(with.xsave, without.xsave, sizeof(with.xsave)) || with.flags != without.flags)
+			return mem_read(vcpu, GVA(addr.v + i), scratch + i, step);
+		memset(scratch + i, 0, step);
 	}
-	memcpy(vcpu->xsave, a.xsave, sizeof(a.xsave));
-	memcpy(native_frame.regs, a.regs, sizeof(a.regs));
-	native_frame.flags = a.flags;
+	memcpy(vcpu->xsave, without.xsave, sizeof(without.xsave));
+	memcpy(native_frame.regs, without.regs, sizeof(without.regs));
+	native_frame.flags = without.flags;
 	return true;
 }
 
@@ -224,11 +161,11 @@ static bool masked_store_run(struct vcpu *vcpu, struct native *n, gva_t addr)
 	unsigned len = n->memory;
 
 	memset(scratch, 0x00, len);
-	if (!native_run(vcpu, n))
+	if (!native_execute(vcpu, n))
 		return false;
 	memcpy(first, scratch, len);
 	memset(scratch, 0xff, len);
-	if (!native_run(vcpu, n))
+	if (!native_execute(vcpu, n))
 		return false;
 	for (int pass = 0; pass < 2; pass++) {
 		for (unsigned i = 0, end; i < len; i = end) {
@@ -260,22 +197,28 @@ static bool native_memory_run(struct vcpu *vcpu, const struct op *op, struct nat
 		vcpu_raise_error(vcpu, VEC_GP, 0);
 		return false;
 	}
-	if (!op_linear(vcpu, op, n->flags & NATIVE_MASKED ? 1 : n->memory, n->flags & NATIVE_WRITE,
-		       &addr))
-		return false;
 	if (n->flags & NATIVE_MASKED) {
+		/* Elements left out may even be outside the address space. */
+		if (op->mode != DECODE_64) {
+			if (!op_linear(vcpu, op, 1, n->flags & NATIVE_WRITE, &addr))
+				return false;
+		} else {
+			addr = GVA(op_offset(vcpu, op) + segment_base(vcpu, op->seg));
+		}
 		if (n->flags & NATIVE_WRITE)
 			return masked_store_run(vcpu, n, addr);
 		if (!mem_read(vcpu, addr, scratch, n->memory))
 			return masked_load_run(vcpu, n, addr);
-		return native_run(vcpu, n);
+		return native_execute(vcpu, n);
 	}
+	if (!op_linear(vcpu, op, n->memory, n->flags & NATIVE_WRITE, &addr))
+		return false;
 	if ((n->flags & NATIVE_READ) && !mem_read(vcpu, addr, scratch, n->memory))
 		return false;
 	/* Checked before, because running may pop the x87 stack. */
 	if ((n->flags & NATIVE_WRITE) && !mem_probe_write(vcpu, addr, n->memory))
 		return false;
-	if (!native_run(vcpu, n))
+	if (!native_execute(vcpu, n))
 		return false;
 	return !(n->flags & NATIVE_WRITE) || mem_write(vcpu, addr, scratch, n->memory);
 }
@@ -310,7 +253,7 @@ enum emulate_result op_native(struct vcpu *vcpu, const struct op *op)
 		return EMULATE_EXCEPTION;
 	if (n->flags & NATIVE_SIMD)
 		fpu_begin(vcpu);
-	ok = n->memory ? native_memory_run(vcpu, op, n) : native_run(vcpu, n);
+	ok = n->memory ? native_memory_run(vcpu, op, n) : native_execute(vcpu, n);
 	if (ok)
 		native_commit(vcpu, n);
 	if (n->flags & NATIVE_SIMD)

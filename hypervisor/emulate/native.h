@@ -34,6 +34,11 @@ void fpu_end(struct vcpu *vcpu);
 uint32_t fpu_mxcsr(void);
 void fpu_set_mxcsr(uint32_t value);
 uint32_t fpu_mxcsr_mask(void);
+/* xsave.c: registers in vcpu->xsave, which must be current; writing clears beyond `size`. */
+void fpu_vector_read(struct vcpu *vcpu, unsigned reg, uint8_t value[64]);
+void fpu_vector_write(struct vcpu *vcpu, unsigned reg, const uint8_t value[64], unsigned size);
+uint64_t fpu_mask_read(struct vcpu *vcpu, unsigned reg);
+void fpu_mask_write(struct vcpu *vcpu, unsigned reg, uint64_t value);
 /* Host features that vcpu->xsave holds. */
 uint64_t fpu_features(void);
 

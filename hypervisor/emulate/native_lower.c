@@ -25,7 +25,7 @@ static unsigned native_set(const struct insn *insn)
 	case ZYDIS_ISA_EXT_SSSE3: case ZYDIS_ISA_EXT_SSE4: case ZYDIS_ISA_EXT_SSE4A:
 	case ZYDIS_ISA_EXT_AES: case ZYDIS_ISA_EXT_PCLMULQDQ: case ZYDIS_ISA_EXT_SHA:
 		/* FISTTP came with SSE3. */
-		if (insn->zy.meta.isa_set == ZYDIS_ISA_SET_SSE3X87)
+		if (insn->zy.mnemonic == ZYDIS_MNEMONIC_FISTTP)
 			return NATIVE_SIMD | NATIVE_X87;
 		return NATIVE_SIMD | NATIVE_SSE;
 	case ZYDIS_ISA_EXT_GFNI:
@@ -253,6 +253,18 @@ static bool is_masked(const struct insn *insn)
 	case ZYDIS_MNEMONIC_MASKMOVQ: case ZYDIS_MNEMONIC_MASKMOVDQU:
 	case ZYDIS_MNEMONIC_VMASKMOVDQU:
 		return true;
+	default:
+		break;
+	}
+	switch (insn->zy.meta.exception_class) {
+	case ZYDIS_EXCEPTION_CLASS_E1NF: case ZYDIS_EXCEPTION_CLASS_E2NF:
+	case ZYDIS_EXCEPTION_CLASS_E3NF: case ZYDIS_EXCEPTION_CLASS_E4NF:
+	case ZYDIS_EXCEPTION_CLASS_E5NF: case ZYDIS_EXCEPTION_CLASS_E6NF:
+	case ZYDIS_EXCEPTION_CLASS_E9NF: case ZYDIS_EXCEPTION_CLASS_E10NF:
+	case ZYDIS_EXCEPTION_CLASS_E11NF:
+		/* No fault suppression; a masked store still writes only its elements. */
+		return insn->zy.raw.evex.aaa != 0 &&
+		       (insn->ops[0].type == ZYDIS_OPERAND_TYPE_MEMORY);
 	default:
 		return insn->zy.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX &&
 		       insn->zy.raw.evex.aaa != 0;

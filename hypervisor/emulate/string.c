@@ -115,11 +115,11 @@ enum emulate_result op_movs(struct vcpu *vcpu, const struct op *op)
 
 	if (!string_begin(vcpu, op, &s))
 		return op_done(vcpu, op);
-	if (!string_address(vcpu, &s, op->seg, REG_RSI, false, &source) ||
-	    !string_address(vcpu, &s, SEG_ES, REG_RDI, true, &target))
+	/* The source's faults come first. */
+	if (!string_address(vcpu, &s, op->seg, REG_RSI, false, &source))
 		return EMULATE_EXCEPTION;
 	n = string_span(vcpu, &s, op->seg, REG_RSI, source, false, &from, &fault);
-	if (fault)
+	if (fault || (n && !string_address(vcpu, &s, SEG_ES, REG_RDI, true, &target)))
 		return EMULATE_EXCEPTION;
 	m = n ? string_span(vcpu, &s, SEG_ES, REG_RDI, target, true, &to, &fault) : 0;
 	if (fault)
@@ -134,8 +134,8 @@ enum emulate_result op_movs(struct vcpu *vcpu, const struct op *op)
 	}
 	for (n = min_u64(s.left, SLOW_ELEMENTS); n; n--) {
 		if (!string_address(vcpu, &s, op->seg, REG_RSI, false, &source) ||
-		    !string_address(vcpu, &s, SEG_ES, REG_RDI, true, &target) ||
 		    !mem_load(vcpu, source, s.size, &value) ||
+		    !string_address(vcpu, &s, SEG_ES, REG_RDI, true, &target) ||
 		    !mem_store(vcpu, target, s.size, value))
 			return EMULATE_EXCEPTION;
 		string_advance(vcpu, &s, REG_RSI, 1);

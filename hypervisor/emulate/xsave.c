@@ -326,3 +326,80 @@ enum emulate_result op_xrstor(struct vcpu *vcpu, const struct op *op)
 	state_set_bv(vcpu, (old & ~rfbm) | (bv & rfbm));
 	return op_done(vcpu, op);
 }
+
+/* Give every component its bytes, so that registers can be addressed singly. */
+static void materialize(struct vcpu *vcpu)
+{
+	uint64_t missing = fpu_features() & ~state_bv(vcpu) & ~X87;
+
+	if (likely(!missing))
+		return;
+	components_read();
+	if (missing & SSE)
+		memset(vcpu->xsave + 160, 0, 256);
+	for (unsigned i = 2; i < COMPONENTS; i++) {
+		if (missing >> i & 1)
+			memset(vcpu->xsave + components[i].offset, 0, components[i].size);
+	}
+	state_set_bv(vcpu, state_bv(vcpu) | missing);
+}
+
+/* The pieces of a vector register: 16 bytes, the next 16, the upper 32; NULL: not on this host. */
+static void vector_pieces(struct vcpu *vcpu, unsigned reg, uint8_t *pieces[3])
+{
+	uint64_t features = fpu_features();
+
+	components_read();
+	materialize(vcpu);
+	if (reg >= 16) {
+		uint8_t *p = vcpu->xsave + components[7].offset + 64 * (reg - 16);
+
+		pieces[0] = p;
+		pieces[1] = p + 16;
+		pieces[2] = p + 32;
+		return;
+	}
+	pieces[0] = vcpu->xsave + 160 + 16 * reg;
+	pieces[1] = features & AVX ? vcpu->xsave + components[2].offset + 16 * reg : NULL;
+	pieces[2] = features >> 6 & 1 ? vcpu->xsave + components[6].offset + 32 * reg : NULL;
+}
+
+static const unsigned piece_start[4] = { 0, 16, 32, 64 };
+
+void fpu_vector_read(struct vcpu *vcpu, unsigned reg, uint8_t value[64])
+{
+	uint8_t *pieces[3];
+
+	memset(value, 0, 64);
+	vector_pieces(vcpu, reg, pieces);
+	for (unsigned i = 0; i < 3; i++) {
+		if (pieces[i])
+			memcpy(value + piece_start[i], pieces[i], piece_start[i + 1] - piece_start[i]);
+	}
+}
+
+void fpu_vector_write(struct vcpu *vcpu, unsigned reg, const uint8_t value[64], unsigned size)
+{
+	uint8_t image64[64] = { 0 }, *pieces[3];
+
+	memcpy(image64, value, size);
+	vector_pieces(vcpu, reg, pieces);
+	for (unsigned i = 0; i < 3; i++) {
+		if (pieces[i])
+			memcpy(pieces[i], image64 + piece_start[i], piece_start[i + 1] - piece_start[i]);
+	}
+}
+
+uint64_t fpu_mask_read(struct vcpu *vcpu, unsigned reg)
+{
+	materialize(vcpu);
+	components_read();
+	return load64(vcpu->xsave + components[5].offset + 8 * reg);
+}
+
+void fpu_mask_write(struct vcpu *vcpu, unsigned reg, uint64_t value)
+{
+	materialize(vcpu);
+	components_read();
+	memcpy(vcpu->xsave + components[5].offset + 8 * reg, &value, 8);
+}

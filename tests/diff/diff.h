@@ -49,6 +49,8 @@ struct diff_case {
 	/* What may differ: */
 	uint64_t flags_ignored;
 	uint64_t ignore_start, ignore_end;	/* guest addresses */
+	/* Which element of a masked operand faults, and whether: CPUs differ. */
+	bool faults_ignored;
 };
 
 struct diff_outcome {

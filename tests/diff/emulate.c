@@ -14,6 +14,7 @@
 #define P	1ul
 #define W	2ul
 #define U	4ul
+#define NX	(1ul << 63)
 
 #define PML4	0x1000ul
 #define PDPT	0x2000ul
@@ -47,7 +48,7 @@ static bool foreign_fault(uint64_t *rip, uint8_t vector)
 {
 	if (!emulate_native_fault(rip, vector))
 		return false;
-	emulate_aborts++;
+	emulate_aborts += vector != VEC_XM;
 	return true;
 }
 
@@ -60,10 +61,10 @@ static bool emulate_prepare(void)
 	*(uint64_t *)host(PML4) = PDPT | P | W | U;
 	((uint64_t *)host(PDPT))[DIFF_CODE >> 30] = PD | P | W | U;
 	code_gpa = area_map(0, DIFF_CODE, DIFF_PAGE, P | W | U);
-	data_gpa = area_map(1, DIFF_DATA, DIFF_DATA_SIZE, P | W | U);
-	const_gpa = area_map(2, DIFF_CONST, DIFF_PAGE, P | U);
+	data_gpa = area_map(1, DIFF_DATA, DIFF_DATA_SIZE, P | W | U | NX);
+	const_gpa = area_map(2, DIFF_CONST, DIFF_PAGE, P | U | NX);
 	diff_foreign_fault = foreign_fault;
-	stack_gpa = area_map(3, DIFF_STACK, DIFF_PAGE, P | W | U);
+	stack_gpa = area_map(3, DIFF_STACK, DIFF_PAGE, P | W | U | NX);
 	return true;
 }
 

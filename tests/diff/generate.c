@@ -391,6 +391,22 @@ bool diff_generate(struct diff_rng *rng, enum diff_map map, unsigned opcode, str
 		if (insn.ops[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
 			aim(rng, &insn, &insn.ops[i], c);
 	}
+	c->faults_ignored = insn.zy.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX && insn.zy.raw.evex.aaa;
+	switch (insn.zy.mnemonic) {
+	case ZYDIS_MNEMONIC_VMASKMOVPS: case ZYDIS_MNEMONIC_VMASKMOVPD:
+	case ZYDIS_MNEMONIC_VPMASKMOVD: case ZYDIS_MNEMONIC_VPMASKMOVQ:
+	case ZYDIS_MNEMONIC_MASKMOVQ: case ZYDIS_MNEMONIC_MASKMOVDQU:
+	case ZYDIS_MNEMONIC_VMASKMOVDQU:
+	case ZYDIS_MNEMONIC_FNSAVE: case ZYDIS_MNEMONIC_FNSTENV:
+		c->faults_ignored = true;
+		break;
+	case ZYDIS_MNEMONIC_FSTP: case ZYDIS_MNEMONIC_FLD:	/* ten bytes, in two pieces */
+	case ZYDIS_MNEMONIC_FBSTP: case ZYDIS_MNEMONIC_FBLD:
+		c->faults_ignored = insn.ops[0].size == 80;
+		break;
+	default:
+		break;
+	}
 	c->flags_ignored = 0;
 	c->ignore_start = c->ignore_end = 0;
 	return true;
