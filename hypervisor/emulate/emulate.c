@@ -41,7 +41,6 @@ static enum decode_mode vcpu_decode_mode(const struct vcpu *vcpu)
 static enum emulate_result op_execute(struct vcpu *vcpu, const struct op *op)
 {
 	uint64_t before = vcpu->rflags;
-	bool shadow = vcpu->interrupt_shadow;
 	enum emulate_result result;
 
 	vcpu->interrupt_shadow = false;
@@ -55,7 +54,7 @@ static enum emulate_result op_execute(struct vcpu *vcpu, const struct op *op)
 		vcpu->rflags &= ~(uint64_t)RFLAGS_RF;
 	/*
 	 * The single-step trap: RIP is behind the instruction already.  Not where the transfer
-	 * itself cleared TF (INT n, SYSCALL), and not in the shadow of MOV SS.
+	 * itself cleared TF (INT n, SYSCALL), and not behind MOV SS and POP SS.
 	 */
 	if (before & RFLAGS_TF) {
 		bool transfer = op->mnemonic == ZYDIS_MNEMONIC_INT ||
@@ -65,7 +64,8 @@ static enum emulate_result op_execute(struct vcpu *vcpu, const struct op *op)
 				op->mnemonic == ZYDIS_MNEMONIC_SYSCALL ||
 				op->mnemonic == ZYDIS_MNEMONIC_SYSENTER;
 
-		if ((transfer && !(vcpu->rflags & RFLAGS_TF)) || vcpu->interrupt_shadow || shadow)
+		if ((transfer && !(vcpu->rflags & RFLAGS_TF)) ||
+		    (vcpu->interrupt_shadow && op->mnemonic != ZYDIS_MNEMONIC_STI))
 			return result;
 		vcpu_raise(vcpu, VEC_DB);
 		vcpu->exception.dr6 = 1ul << 14;

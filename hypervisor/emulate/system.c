@@ -244,12 +244,14 @@ bool system_write_dr(struct vcpu *vcpu, unsigned nr, uint64_t value)
 		return false;
 	if (nr >= 6 && value >> 32)
 		return fault_gp(vcpu);
-	if (nr == 7)
+	if (nr == 7) {
 		vcpu->dr7 = (value & DR7_WRITABLE) | DR7_FIXED;
-	else if (nr == 6)
+		vcpu->fast.kick = 1;	/* generated code is left: it knows no breakpoints */
+	} else if (nr == 6) {
 		vcpu->dr6 = (value & DR6_WRITABLE) | VCPU_DR6_INIT;
-	else
+	} else {
 		vcpu->dr[nr] = value;
+	}
 	return true;
 }
 

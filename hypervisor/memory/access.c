@@ -38,6 +38,8 @@ static struct tlb_entry tlb[TLB_SIZE];
 static uint64_t tlb_generation = 1;
 static const struct vcpu *tlb_owner;
 
+void (*access_observe)(uint64_t addr, unsigned len, bool write);
+
 /* Where one page's part of an access is. */
 struct place {
 	uint8_t *host;		/* NULL: not RAM */
@@ -103,6 +105,8 @@ static bool place_find(struct vcpu *vcpu, uint64_t addr, unsigned len, unsigned 
 	struct walk walk;
 	uint32_t error;
 
+	if (unlikely(access_observe) && kind != TLB_FETCH && !(access & WALK_IMPLICIT))
+		access_observe(addr, len, kind == TLB_WRITE);
 	if (likely(page)) {
 		out->host = page + addr % PAGE_SIZE;
 		return true;
@@ -338,6 +342,8 @@ void *access_pointer(struct vcpu *vcpu, gva_t addr, unsigned access)
 	struct place place;
 
 	vcpu->exception.valid = false;
+	if (unlikely(access_observe) && kind != TLB_FETCH)
+		return NULL;		/* what will be touched is not said: by elements, please */
 	if (!place_find(vcpu, wrap(vcpu, addr.v), 1, access, kind, &place))
 		return NULL;
 	return place.host;

@@ -36,6 +36,8 @@ void *access_pointer(struct vcpu *vcpu, gva_t addr, unsigned access);
  * or honours a flush by other ways.  Costs one increment.
  */
 void access_flush(struct vcpu *vcpu);
+/* Told of every explicit load and store while set (the guest's data breakpoints); else NULL. */
+extern void (*access_observe)(uint64_t addr, unsigned len, bool write);
 /* For debuggers: no side effects, any permissions; bytes copied up to the first hole. */
 size_t access_debug_read(struct vcpu *vcpu, gva_t addr, void *buf, size_t len);
 size_t access_debug_write(struct vcpu *vcpu, gva_t addr, const void *buf, size_t len);

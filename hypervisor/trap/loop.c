@@ -31,6 +31,7 @@
 #include "machine/timer.h"
 #include "memory/access.h"
 #include "memory/vtlb.h"
+#include "trap/debugregs.h"
 #include "trap/interpret.h"
 #include "trap/signal.h"
 #include "trap/user.h"
@@ -166,6 +167,7 @@ static void run_guest(struct vcpu *vcpu)
 {
 	bool paged_64 = vcpu_long_mode(vcpu) && vcpu_64bit_code(vcpu);
 	bool interpret = machine.config.engine == MACHINE_ENGINE_EMULATE || vcpu->interrupt_shadow ||
+			 debugregs_active(vcpu) ||
 			 (machine.config.gdb_port && (gdb_stepping() || gdb_watching()));
 
 	if (!interpret && vcpu->cpl == 3 && vcpu_long_mode(vcpu) && !user_needs_interpreter(vcpu)) {
