@@ -320,6 +320,7 @@ bool patch_clean(struct vcpu *vcpu, gpa_t page)
 {
 	bool wide = vcpu_64bit_code(vcpu);
 	const uint8_t *bytes = ram_pointer(page, PAGE_SIZE);
+	const struct node *n;
 
 	if (!bytes)
 		return false;
@@ -327,6 +328,9 @@ bool patch_clean(struct vcpu *vcpu, gpa_t page)
 		stats.pages_scanned++;
 		*index_of(page) = wide ? INDEX_CLEAN64 : INDEX_CLEAN32;
 	}
+	n = node_of(page);
+	if (n)
+		return n->analysis.wide == wide && n->settled && !n->analysis.traps && !n->hot;
 	return *index_of(page) == (wide ? INDEX_CLEAN64 : INDEX_CLEAN32);
 }
 

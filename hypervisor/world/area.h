@@ -157,6 +157,9 @@ int world_batch_result(struct world *w);
 void world_loose(struct world *w);	/* it ran, and says it stopped */
 void world_quiesce_except(const struct world *w);	/* w is to run next */
 
+/* queue.c: before a batch is made of it */
+void queue_tidy(struct world *w);
+
 /* fpu.c */
 void fpu_init(void);
 void fpu_enter(struct world *w, struct vcpu *vcpu, uint32_t *command);

@@ -111,6 +111,7 @@ bool world_batch_prepare(struct world *w)
 
 	if (!world_prove(w))
 		return false;
+	queue_tidy(w);
 	for (unsigned i = 0; i < w->queued; i++)
 		area->requests[i] = w->queue[i];
 	area->count = w->queued;

@@ -282,6 +282,33 @@ START_TEST(requests)
 			0x300000 + i * PAGE_SIZE, WORLD_PROT_R);
 	ck_assert_int_eq(world_sync(w), 0);
 	ck_assert_uint_eq(world_stats.requests - calls, 2);
+	/* Undone before it is done; neighbours in any order. */
+	calls = world_stats.requests;
+	request(w, WORLD_MAP, 0x20000000, PAGE_SIZE, 0x300000, WORLD_PROT_R);
+	request(w, WORLD_UNMAP, 0x20001000, PAGE_SIZE, 0, 0);
+	request(w, WORLD_PROTECT, 0x20001000, PAGE_SIZE, 0, WORLD_PROT_R);
+	request(w, WORLD_MAP, 0x20001000, PAGE_SIZE, 0x310000, WORLD_PROT_R | WORLD_PROT_W);
+	request(w, WORLD_UNMAP, 0x20000000, PAGE_SIZE, 0, 0);
+	request(w, WORLD_UNMAP, 0x20005000, PAGE_SIZE, 0, 0);
+	request(w, WORLD_UNMAP, 0x20003000, PAGE_SIZE, 0, 0);
+	request(w, WORLD_UNMAP, 0x20004000, PAGE_SIZE, 0, 0);
+	request(w, WORLD_UNMAP, 0x20002000, PAGE_SIZE, 0, 0);
+	ck_assert_int_eq(world_sync(w), 0);
+	ck_assert_uint_eq(world_stats.requests - calls, 3);
+	vcpu->rip = CODE;
+	vcpu->regs[REG_RDI] = vcpu->regs[REG_RSI] = 0x20001000;
+	run(w);
+	ck_reason(SYSCALL);
+	for (unsigned i = 0; i < 6; i++) {
+		if (i == 1)
+			continue;
+		vcpu->rip = CODE;
+		vcpu->regs[REG_RDI] = 0x20000000 + i * PAGE_SIZE;
+		run(w);
+		ck_fault(VEC_PF, PF_U);
+	}
+	vcpu->regs[REG_RDI] = 0x10000000;
+	calls = world_stats.requests;
 	/* More than fit the queue. */
 	for (unsigned i = 0; i < 1000; i++)
 		request(w, WORLD_MAP, 0x30000000 + i * 2 * PAGE_SIZE, PAGE_SIZE, 0x300000,
