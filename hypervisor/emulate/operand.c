@@ -54,6 +54,16 @@ good:
 	return true;
 }
 
+/* #AC: CPL3 with CR0.AM and RFLAGS.AC, natural alignment of the plain operand sizes. */
+static bool misaligned(struct vcpu *vcpu, uint64_t addr, unsigned len)
+{
+	if (vcpu->cpl != 3 || !(vcpu->cr0 & CR0_AM) || (len != 2 && len != 4 && len != 8) ||
+	    !(addr & (len - 1)))
+		return false;
+	vcpu_raise_error(vcpu, VEC_AC, 0);
+	return true;
+}
+
 bool mem_linear(struct vcpu *vcpu, unsigned seg, uint64_t offset, unsigned len, bool write,
 		gva_t *out)
 {
@@ -66,9 +76,10 @@ bool mem_linear(struct vcpu *vcpu, unsigned seg, uint64_t offset, unsigned len, 
 		*out = GVA(offset);
 		if (unlikely(!gva_canonical(*out) || !gva_canonical(last)))
 			return segment_fault(vcpu, seg);
-		return true;
+	} else if (!mem_linear_legacy(vcpu, seg, offset, len, write, out)) {
+		return false;
 	}
-	return mem_linear_legacy(vcpu, seg, offset, len, write, out);
+	return likely(!(vcpu->rflags & RFLAGS_AC)) || !misaligned(vcpu, out->v, len);
 }
 
 uint64_t op_offset(const struct vcpu *vcpu, const struct op *op)
@@ -99,15 +110,26 @@ bool mem_write(struct vcpu *vcpu, gva_t addr, const void *buf, unsigned len)
 	return access_write(vcpu, addr, buf, len, mem_access(vcpu));
 }
 
+/* #AC (SDM vol. 3, 6.15): CPL3 with CR0.AM and RFLAGS.AC. */
+static bool mem_aligned(struct vcpu *vcpu, gva_t addr, unsigned size)
+{
+	if (likely(!(vcpu->rflags & RFLAGS_AC)) || vcpu->cpl != 3 || !(vcpu->cr0 & CR0_AM) ||
+	    !(addr.v & (size - 1)))
+		return true;
+	vcpu_raise_error(vcpu, VEC_AC, 0);
+	return false;
+}
+
 bool mem_load(struct vcpu *vcpu, gva_t addr, unsigned size, uint64_t *value)
 {
 	*value = 0;
-	return access_read(vcpu, addr, value, size, mem_access(vcpu));
+	return mem_aligned(vcpu, addr, size) && access_read(vcpu, addr, value, size, mem_access(vcpu));
 }
 
 bool mem_store(struct vcpu *vcpu, gva_t addr, unsigned size, uint64_t value)
 {
-	return access_write(vcpu, addr, &value, size, mem_access(vcpu));
+	return mem_aligned(vcpu, addr, size) &&
+	       access_write(vcpu, addr, &value, size, mem_access(vcpu));
 }
 
 bool mem_system_read(struct vcpu *vcpu, gva_t addr, void *buf, unsigned len)
@@ -134,6 +156,10 @@ bool mem_probe_write(struct vcpu *vcpu, gva_t addr, unsigned len)
 
 bool mem_span(struct vcpu *vcpu, gva_t addr, bool write, void **host)
 {
+	if (unlikely(access_observe)) {		/* data breakpoints: element by element */
+		*host = NULL;
+		return true;
+	}
 	*host = access_pointer(vcpu, addr, mem_access(vcpu) | (write ? WALK_WRITE : WALK_READ));
 	return *host || !vcpu->exception.valid;
 }
@@ -189,6 +215,8 @@ bool rmw_begin(struct vcpu *vcpu, const struct op *op, gva_t addr, unsigned size
 	rmw->size = size;
 	rmw->lock = op->prefixes & OP_LOCK;
 	vcpu->exception.valid = false;
+	if (!mem_aligned(vcpu, addr, size))
+		return false;
 	rmw->host = access_atomic(vcpu, addr, size, mem_access(vcpu));
 	if (unlikely(!rmw->host)) {
 		if (vcpu->exception.valid)

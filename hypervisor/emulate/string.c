@@ -25,7 +25,8 @@ static bool string_begin(struct vcpu *vcpu, const struct op *op, struct string *
 	s->step = vcpu->rflags & RFLAGS_DF ? -(int64_t)op->size : (int64_t)op->size;
 	s->rep = op->prefixes & (OP_REPE | OP_REPNE);
 	s->left = s->rep ? reg_get(vcpu, REG_RCX, s->width) : 1;
-	if (s->rep && (vcpu->rflags & RFLAGS_TF) && s->left > 1)
+	/* Traps come after each element. */
+	if (s->rep && unlikely((vcpu->rflags & RFLAGS_TF) || access_observe) && s->left > 1)
 		s->left = 1;
 	return s->left;
 }
