@@ -9,6 +9,8 @@
  * both words at once (futex_waitv), so that no kick falls between looking and
  * sleeping.
  */
+#include "world/baton.h"
+
 #include <errno.h>
 #include <linux/futex.h>
 #include <linux/wait.h>
@@ -19,7 +21,6 @@
 #include "base/hostcall.h"
 #include "machine/machine.h"
 #include "world/area.h"
-#include "world/baton.h"
 #include "world/spare.h"
 
 #ifndef SYS_futex_waitv
@@ -31,6 +32,7 @@
 #define SPIN_NS			200000
 #define LIVENESS_NS		200000000ul	/* how often a sleeper looks whether the world lives */
 #define KICK_POLL_NS		1000000ul	/* without futex_waitv */
+#define QUICK_SPINS		200
 #define BATCH_PATIENCE_NS	20000000ul
 #define BATCH_POLL_NS		50000ul
 #define KICK_PATIENCE_NS	2000000ul
@@ -84,7 +86,7 @@ static void tuning_choose(void)
 	spare = spare_now(clock_tsc());
 	tuning.spin_ns = spare ? SPIN_NS : 0;
 	tuning.kernel_yields = !spare;
-	tuning.world_yields = !spare;
+	tuning.world_yields = !spare && !spare_contended();
 }
 
 void world_kick(struct world *w)
@@ -179,12 +181,20 @@ static void yield_timed(void)
 static bool come_back(struct world *w, uint32_t command, volatile uint32_t *kick, uint64_t patience)
 {
 	struct world_area *area = w->area;
-	uint64_t now = clock_tsc(), start = now;
-	uint64_t spin = tuning.spin_ns * clock_tsc_khz() / 1000000;
-	uint64_t held_up = HELD_UP_US * clock_tsc_khz() / 1000, last = now, then;
+	uint64_t now, start, spin;
+	uint64_t held_up, last, then, used;
 	unsigned yields = tuning.kernel_yields;
 	uint32_t seq = 0;
 
+	/* A short stay is over before it is worth looking at a clock. */
+	for (unsigned i = 0; tuning.spin_ns && i < QUICK_SPINS && !(kick && *kick); i++) {
+		if (area->turn != TURN_WORLD)
+			return true;
+		__builtin_ia32_pause();
+	}
+	last = start = now = clock_tsc();
+	spin = tuning.spin_ns * clock_tsc_khz() / 1000000;
+	held_up = HELD_UP_US * clock_tsc_khz() / 1000;
 	for (;;) {
 		if (area->turn != TURN_WORLD)
 			break;
@@ -202,7 +212,7 @@ static bool come_back(struct world *w, uint32_t command, volatile uint32_t *kick
 		last = clock_tsc();
 		if (last - start < spin) {
 			if (last - then > held_up)
-				spare_held_up(then, last);
+				spare_held_up(last);
 			__builtin_ia32_pause();
 			continue;
 		}
@@ -212,12 +222,14 @@ static bool come_back(struct world *w, uint32_t command, volatile uint32_t *kick
 			continue;
 		}
 		world_stats.switches_wait++;
+		used = spare_watch_begin(w->pid, &then);
 		__atomic_exchange_n(&area->kernel_sleeps, 1, __ATOMIC_SEQ_CST);
 		if (area->turn == TURN_WORLD && kick && *kick && !seq)
 			sleep_for_turn(w, NULL, BATCH_POLL_NS);		/* held back: see above */
 		else if (area->turn == TURN_WORLD)
 			sleep_for_turn(w, seq ? NULL : kick, patience ? patience : LIVENESS_NS);
 		area->kernel_sleeps = 0;
+		spare_watch_end(w->pid, then, used);
 		if (area->turn == TURN_WORLD && !alive(w))
 			return false;
 	}
