@@ -110,7 +110,7 @@ enum emulate_result op_movs(struct vcpu *vcpu, const struct op *op)
 {
 	void *from, *to = NULL;
 	struct string s;
-	gva_t source, target;
+	gva_t source, target = GVA(0);
 	uint64_t n, m, value;
 	bool fault;
 
