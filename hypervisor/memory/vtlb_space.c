@@ -89,47 +89,68 @@ void space_clear(unsigned space)
 #define PTE_A	(1ul << 5)
 #define PTE_D	(1ul << 6)
 
-/* Do the page tables still allow all that this host mapping does? */
-static bool page_agrees(struct vcpu *vcpu, const struct entry *e, uint64_t va, uint64_t frame)
+/* What of a host mapping's rights the page tables still allow; 0: it shows the wrong page. */
+static unsigned page_rights(struct vcpu *vcpu, const struct entry *e, uint64_t va, uint64_t frame)
 {
 	bool user = e->space != SPACE_KERNEL;
+	unsigned allowed = e->prot;
 	const uint64_t *leaf;
 	struct walk w;
 
 	if (walk_translate(vcpu, GVA(va), WALK_PROBE | (user ? WALK_USER : WALK_IMPLICIT), &w))
-		return false;
+		return 0;
 	if (!ram_contains(w.gpa, 1) || ram_offset(w.gpa) / PAGE_SIZE != frame)
-		return false;
+		return 0;
 	if (w.leaf_gpa) {
 		leaf = ram_pointer(GPA(w.leaf_gpa), 8);
 		if (!leaf || !(*leaf & PTE_A))
-			return false;
+			return 0;
 	}
-	if (e->prot & WORLD_PROT_W) {
-		if (!w.dirty || (!w.writable && (user || (vcpu->cr0 & CR0_WP))))
-			return false;
-	}
+	if (!user && w.user && (vcpu->cr4 & CR4_SMAP))
+		return 0;
 	if ((e->prot & WORLD_PROT_X) && w.no_execute)
-		return false;
-	return user || !w.user || !(vcpu->cr4 & CR4_SMAP);
+		return 0;
+	if (!w.dirty || (!w.writable && (user || (vcpu->cr0 & CR0_WP))))
+		allowed &= ~WORLD_PROT_W;
+	return allowed;
 }
 
-static bool entry_agrees(struct vcpu *vcpu, const struct entry *e)
+static unsigned entry_rights(struct vcpu *vcpu, const struct entry *e)
 {
 	uint64_t step = 512;	/* runs come from large pages: one look for each 2 MiB */
 
 	if (e->pages == 1)
-		return page_agrees(vcpu, e, e->va, e->frame);
+		return page_rights(vcpu, e, e->va, e->frame);
 	for (uint64_t i = 0; i < e->pages; i += step) {
 		struct walk w;
 
-		if (!page_agrees(vcpu, e, e->va + i * PAGE_SIZE, e->frame + i) ||
+		if (page_rights(vcpu, e, e->va + i * PAGE_SIZE, e->frame + i) != e->prot ||
 		    walk_translate(vcpu, GVA(e->va + i * PAGE_SIZE),
 				   WALK_PROBE | (e->space ? WALK_USER : WALK_IMPLICIT), &w) ||
 		    w.page_size < step * PAGE_SIZE)
-			return false;
+			return 0;
 	}
-	return true;
+	return e->prot;
+}
+
+/*
+ * Make an entry what the page tables allow.  A page that only lost the right to
+ * be written (fork does that to all of a program's) stays readable.
+ * true: nothing is left of it, unmap it.
+ */
+static bool entry_reduce(struct vcpu *vcpu, struct entry *e)
+{
+	unsigned allowed = entry_rights(vcpu, e);
+
+	if (!allowed)
+		return true;
+	if (allowed == e->prot) {
+		stats.revalidated++;
+		return false;
+	}
+	e->prot = (uint8_t)allowed;
+	space_protect(e->space, e->va, e->pages * PAGE_SIZE, allowed);
+	return false;
 }
 
 /* Unmapping in ascending runs: neighbours cost one call. */
@@ -171,10 +192,8 @@ void space_revalidate(struct vcpu *vcpu, unsigned space, bool global_too)
 		next = e->space_next;
 		if (e->global && !global_too)
 			continue;
-		if (entry_agrees(vcpu, e)) {
-			stats.revalidated++;
+		if (!entry_reduce(vcpu, e))
 			continue;
-		}
 		stats.dropped++;
 		batch_add(&batch, e->va, e->pages * PAGE_SIZE);
 		entry_remove(i);
@@ -190,7 +209,7 @@ void space_revalidate_page(struct vcpu *vcpu, unsigned space, uint64_t va)
 	if (i == ENTRY_NONE)
 		return;
 	e = entry_get(i);
-	if (entry_agrees(vcpu, e))
+	if (!entry_reduce(vcpu, e))
 		return;
 	stats.dropped++;
 	space_unmap(space, e->va, e->pages * PAGE_SIZE);

@@ -17,6 +17,7 @@
 #include "translate/block.h"
 
 #define WORLDS_MAX	64
+#define AROUND		16u	/* pages looked at around a fault */
 
 struct user_space {
 	struct world *world;
@@ -154,34 +155,53 @@ static void user_map(unsigned space, uint64_t va, enum world_source source, uint
 	stats.pages_filled++;
 }
 
-/* Contiguous, already accessed neighbours come along: they cost no further host call. */
+/* May the page at va, if it is the one at `offset` of RAM, be mapped along with a neighbour? */
+static bool comes_along(struct vcpu *vcpu, unsigned space, uint64_t va, uint64_t offset,
+			unsigned prot, struct walk *w)
+{
+	const uint64_t *leaf;
+	gpa_t page;
+
+	if (entry_find(space, va) != ENTRY_NONE ||
+	    walk_translate(vcpu, GVA(va), WALK_USER | WALK_PROBE, w) || w->page_size != PAGE_SIZE)
+		return false;
+	page = GPA(w->gpa.v & PAGE_MASK);
+	leaf = ram_pointer(GPA(w->leaf_gpa), 8);
+	if (!ram_contains(page, PAGE_SIZE) || ram_offset(page) != offset || !leaf ||
+	    !(*leaf & 1 << 5))
+		return false;
+	if (prot & WORLD_PROT_X) {
+		if (w->no_execute || w->writable)
+			return false;
+		vtlb_protect_code(page);
+		return patch_clean(vcpu, GVA(va), page);
+	}
+	if (prot & WORLD_PROT_W)
+		return w->writable && w->dirty && !ram_is_code(page);
+	return !(w->writable && w->dirty);
+}
+
+/*
+ * Contiguous, already accessed pages around one that is being mapped: the host
+ * maps a run with one call.  Only pages next to it, or to one that came along.
+ */
 static void map_around(struct vcpu *vcpu, unsigned space, uint64_t va, uint64_t offset, unsigned prot)
 {
-	for (uint64_t n = 1; n < 16; n++) {
-		uint64_t next = va + n * PAGE_SIZE;
-		const uint64_t *leaf;
-		struct walk w;
-		gpa_t page;
+	uint64_t window = va & ~(AROUND * PAGE_SIZE - 1);
+	struct walk w;
 
-		if ((next & (16 * PAGE_SIZE - 1)) == 0 || entry_find(space, next) != ENTRY_NONE ||
-		    walk_translate(vcpu, GVA(next), WALK_USER | WALK_PROBE, &w))
-			return;
-		page = GPA(w.gpa.v & PAGE_MASK);
-		leaf = ram_pointer(GPA(w.leaf_gpa), 8);
-		if (!ram_contains(page, PAGE_SIZE) || ram_offset(page) != offset + n * PAGE_SIZE ||
-		    w.page_size != PAGE_SIZE || !leaf || !(*leaf & 1 << 5))
-			return;
-		if (prot & WORLD_PROT_X) {
-			if (w.no_execute || w.writable)
-				return;
-			vtlb_protect_code(page);
-			if (!patch_clean(vcpu, page))
-				return;
-		} else if (prot & WORLD_PROT_W ? !(w.writable && w.dirty) || ram_is_code(page)
-					       : w.writable && w.dirty) {
-			return;
-		}
-		user_map(space, next, WORLD_RAM, ram_offset(page), page, prot, w.global);
+	for (uint64_t at = va + PAGE_SIZE; at < window + AROUND * PAGE_SIZE; at += PAGE_SIZE) {
+		if (!comes_along(vcpu, space, at, offset + (at - va), prot, &w))
+			break;
+		user_map(space, at, WORLD_RAM, offset + (at - va), GPA(w.gpa.v & PAGE_MASK), prot,
+			 w.global);
+	}
+	for (uint64_t at = va; at > window && offset >= va - at + PAGE_SIZE;) {
+		at -= PAGE_SIZE;
+		if (!comes_along(vcpu, space, at, offset - (va - at), prot, &w))
+			break;
+		user_map(space, at, WORLD_RAM, offset - (va - at), GPA(w.gpa.v & PAGE_MASK), prot,
+			 w.global);
 	}
 }
 

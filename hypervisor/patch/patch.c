@@ -316,17 +316,24 @@ bool patch_image(struct vcpu *vcpu, gva_t rip, gpa_t page, enum world_source *so
 	return false;
 }
 
-bool patch_clean(struct vcpu *vcpu, gpa_t page)
+bool patch_clean(struct vcpu *vcpu, gva_t va, gpa_t page)
 {
 	bool wide = vcpu_64bit_code(vcpu);
 	const uint8_t *bytes = ram_pointer(page, PAGE_SIZE);
-	const struct node *n;
+	struct node *n;
 
 	if (!bytes)
 		return false;
-	if (*index_of(page) == INDEX_UNKNOWN && scan_next(bytes, NULL, 0, wide) < 0) {
+	if (*index_of(page) == INDEX_UNKNOWN) {
 		stats.pages_scanned++;
-		*index_of(page) = wide ? INDEX_CLEAN64 : INDEX_CLEAN32;
+		if (scan_next(bytes, NULL, 0, wide) < 0) {
+			*index_of(page) = wide ? INDEX_CLEAN64 : INDEX_CLEAN32;
+		} else {
+			n = node_make(page, wide);
+			if (n)
+				n->settled = analysis_settled(&n->analysis,
+							      page_view(vcpu, va.v, page), false);
+		}
 	}
 	n = node_of(page);
 	if (n)

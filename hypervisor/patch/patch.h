@@ -30,7 +30,7 @@ bool patch_image(struct vcpu *vcpu, gva_t rip, gpa_t page, enum world_source *so
 		 uint64_t *offset);
 /* May a page that nobody executes from here yet be mapped executable as it is?  (It scans clean, or
  * an earlier look has settled it.) */
-bool patch_clean(struct vcpu *vcpu, gpa_t page);
+bool patch_clean(struct vcpu *vcpu, gva_t va, gpa_t page);
 /* The page's content changes: forget its image (mappings are the caller's). */
 void patch_drop(gpa_t page);
 /* A SYSCALL at rip - 2 came by signal: patch the site if it is hot and can be patched.
