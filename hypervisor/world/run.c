@@ -58,6 +58,8 @@ static void run_prepare(struct world *w, struct vcpu *vcpu, uint32_t *command)
 	uint64_t fs = canonical(vcpu->seg[SEG_FS].base), gs = canonical(vcpu->fast.gs_base[0]);
 	uint64_t rflags = (vcpu->rflags & FLAGS_USER) | RFLAGS_FIXED | RFLAGS_IF;
 
+	/* First: it may speak with the world, which then notes its bases in the area. */
+	fpu_enter(w, vcpu, command);
 	if (!(vcpu->cr0 & CR0_AM))
 		rflags &= ~(uint64_t)RFLAGS_AC;
 	for (unsigned i = 0; i < REG_COUNT; i++)
@@ -80,7 +82,6 @@ static void run_prepare(struct world *w, struct vcpu *vcpu, uint32_t *command)
 		area->fs_base = fs;
 		area->gs_base = gs;
 	}
-	fpu_enter(w, vcpu, command);
 }
 
 static void flags_take(struct vcpu *vcpu, uint64_t rflags)

@@ -6,14 +6,16 @@
  * world on the others (docs/decisions/0002-baton.md).  That is fast while both
  * are ours: a handover needs both sides to run at the same moment.  When others
  * want the CPUs, too, each side would spin through its time slice while the other
- * waits for a CPU.  So the kernel world watches itself: if it loses its CPU
- * several times in a short while, it moves to the worlds' CPU, and they hand over
- * like on a machine that has only one.  After a while it tries again.
+ * waits for a CPU.  So the kernel world watches: if it loses its CPU, or a world
+ * does not get one, several times in a short while, it moves to the worlds' CPU,
+ * and they hand over like on a machine that has only one.  After a while it tries
+ * again.
  */
 #include "world/spare.h"
 
 #include <sched.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/hostcall.h"
@@ -23,6 +25,9 @@
 #define HELD_UP_MAX	3u
 #define AWAY_MS_MIN	50u		/* then stay together for so long, doubling */
 #define AWAY_MS_MAX	3200u
+
+#define STARVED_NS	300000u		/* a shorter sleep says nothing */
+#define CPUCLOCK_SCHED	2		/* include/linux/posix-timers_types.h */
 
 static cpu_set_t world_cpu, kernel_cpus;
 static bool exists, together;
@@ -58,9 +63,8 @@ void spare_child(void)
 		move(&world_cpu);
 }
 
-void spare_held_up(uint64_t since, uint64_t now)
+void spare_held_up(uint64_t now)
 {
-	(void)since;
 	if (now > window_end) {
 		window_end = now + WINDOW_MS * clock_tsc_khz();
 		held_up = 0;
@@ -72,6 +76,41 @@ void spare_held_up(uint64_t since, uint64_t now)
 	if (away_ms < AWAY_MS_MAX)
 		away_ms *= 2;
 	move(&world_cpu);
+}
+
+/* CPU time of a world, ns. */
+static uint64_t cpu_time(int pid)
+{
+	struct timespec ts;
+	long clock = (long)~(unsigned)pid << 3 | CPUCLOCK_SCHED;
+
+	if (hostcall2(SYS_clock_gettime, (int)clock, (long)&ts))
+		return 0;
+	return (uint64_t)ts.tv_sec * 1000000000ul + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t spare_watch_begin(int pid, uint64_t *since)
+{
+	if (!exists || together)
+		return 0;
+	*since = clock_tsc();
+	return cpu_time(pid);
+}
+
+void spare_watch_end(int pid, uint64_t since, uint64_t used)
+{
+	uint64_t now = clock_tsc(), passed;
+
+	if (!used || together)
+		return;
+	passed = clock_tsc_to_ns(now) - clock_tsc_to_ns(since);
+	if (passed > STARVED_NS && cpu_time(pid) - used < passed / 4 * 3)
+		spare_held_up(now);
+}
+
+bool spare_contended(void)
+{
+	return together;
 }
 
 bool spare_now(uint64_t now)

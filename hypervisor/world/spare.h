@@ -11,9 +11,14 @@
 bool spare_init(void);		/* chooses CPUs, moves this process; is there one? */
 void spare_child(void);		/* in a new world, while it still has libc */
 
-/* This process was held up from `since` to `now` (TSC) while it spun: somebody took its CPU. */
-void spare_held_up(uint64_t since, uint64_t now);
+/* This process was held up while it spun, until `now` (TSC): somebody took its CPU. */
+void spare_held_up(uint64_t now);
+/* Around a sleep: did the world `pid` get the CPU meanwhile? */
+uint64_t spare_watch_begin(int pid, uint64_t *since);
+void spare_watch_end(int pid, uint64_t since, uint64_t used);
 /* May both sides spin?  Asked once a handover; moves this process when the answer changes. */
 bool spare_now(uint64_t now);
+/* Not because there is only one CPU, but because others want it. */
+bool spare_contended(void);
 
 #endif
