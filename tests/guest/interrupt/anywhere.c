@@ -4,7 +4,9 @@
  * instructions, stack games, flags kept across branches, calls, accesses to both halves and
  * RSP-relative operands runs under timer interrupts at random moments, in the kernel and at CPL3,
  * and its checksum is exactly that of a run without interrupts.  The handler destroys every
- * register it may.
+ * register it may.  faults=1: it also takes the scratch pages and the code's page away at random,
+ * which page faults bring back, so that every instruction is restarted from a fault somewhere.
+ * step=1: a single-step trap behind every instruction instead of a timer.
  */
 #include "test.h"
 #include "time.h"
@@ -46,7 +48,9 @@ uint64_t kernel_work(uint64_t scratch, uint64_t rounds);
 __asm__(".text\n.globl kernel_work\nkernel_work:\n" WORK "ret");
 user_program(user_work, WORK "syscall");
 
-static volatile uint64_t ticks;
+static volatile uint64_t ticks, repaired;
+static bool take_away;
+static uint64_t scratch_pa;
 static uint64_t seed = 88172645463325252ul, unit;
 
 static uint64_t random(void)
@@ -57,9 +61,59 @@ static uint64_t random(void)
 	return seed;
 }
 
+static void leaf_change(uint64_t va, uint64_t entry)
+{
+	*(volatile uint64_t *)page_entry(va, 1) = entry;
+	cpu_invlpg(va);
+}
+
+/* Of one page, in one half: not present, read-only, or clean and unaccessed. */
+static void disturb(void)
+{
+	uint64_t r = random(), page = (r >> 8 & 1) * PAGE_SIZE, user = r >> 9 & 1;
+	uint64_t va = (user ? USER_FREE : TEST_BASE) + page, pa = scratch_pa + page;
+	static const uint64_t flags[] = { 0, PTE_P, PTE_P | PTE_W, PTE_P };
+
+	leaf_change(va, pa | (flags[r & 3] | (flags[r & 3] && user ? PTE_U : 0)));
+	/* The program's own text, CPL3's view. */
+	if ((r >> 16 & 7) == 0)
+		leaf_change(USER_TEXT, 0);
+}
+
+static bool repair(struct trap_frame *f)
+{
+	uint64_t at = trap_last.cr2 & ~(PAGE_SIZE - 1);
+
+	(void)f;
+	repaired = repaired + 1;
+	if (at == USER_TEXT) {
+		leaf_change(at, virt_to_phys(user_image_start) | PTE_P | PTE_U);
+		return true;
+	}
+	if (at - USER_FREE < 2 * PAGE_SIZE)
+		leaf_change(at, (scratch_pa + (at - USER_FREE)) | PTE_P | PTE_W | PTE_U);
+	else if (at - TEST_BASE < 2 * PAGE_SIZE)
+		leaf_change(at, (scratch_pa + (at - TEST_BASE)) | PTE_P | PTE_W);
+	else
+		return false;
+	return true;
+}
+
+static bool step(struct trap_frame *f)
+{
+	(void)f;
+	ticks++;
+	if (take_away && ticks % 3 == 0)
+		disturb();
+	dr6_write(0xffff0ff0);
+	return true;
+}
+
 static bool tick(struct trap_frame *f)
 {
 	ticks++;
+	if (take_away)
+		disturb();
 	if ((f->rsp < 0x1000 || f->rip < 0x1000 || (f->cs & 3 ? f->rsp > USER_STACK : f->ss != KERNEL_DS)))
 		trap_crash(f, "impossible state interrupted");
 	lapic_eoi();
@@ -72,6 +126,7 @@ static bool tick(struct trap_frame *f)
 
 void test_main(void)
 {
+	bool stepping;
 	uint64_t rounds = test_option("rounds", 3000), want, got, scratch, begin;
 	uint64_t high = TEST_BASE, pa = page_alloc_aligned(2 * PAGE_SIZE, PAGE_SIZE);
 
@@ -82,14 +137,24 @@ void test_main(void)
 	}
 	lapic_enable();
 	trap_handler[0x50] = tick;
+	scratch_pa = pa;
+	take_away = test_option("faults", 0);
+	stepping = test_option("step", 0);
+	if (take_away)
+		trap_handler[PF] = repair;
+	trap_handler[DB] = step;
 
-	*(uint64_t *)phys_to_virt(pa + 256) = 0;
+	/*
+	 * Ticks far enough apart that work gets on between two of them on slow machines, and work
+	 * for some hundred ticks on fast ones.
+	 */
+	unit = time_tsc_khz() / (take_away ? 3 : 10);
 	begin = cpu_tsc();
+	(void)kernel_work(high, rounds);
+	if (!stepping && cpu_tsc() - begin < 20 * time_tsc_khz())
+		rounds = rounds * 20 * time_tsc_khz() / (cpu_tsc() - begin);
+	*(uint64_t *)phys_to_virt(pa + 256) = 0;
 	want = kernel_work(high, rounds);
-	/* A mean of some hundred interrupts in the time the work takes. */
-	unit = (cpu_tsc() - begin) / 200 + 1000;
-	if (unit < time_tsc_khz() / 100)
-		unit = time_tsc_khz() / 100;
 
 	for (unsigned pass = 0; pass < 6; pass++) {
 		scratch = pass % 3 == 1 ? high : USER_FREE;
@@ -97,25 +162,29 @@ void test_main(void)
 		/* A busy host may give few: again until there were enough to prove something. */
 		for (unsigned again = 0; again < 30 && ticks < 40; again++) {
 			*(uint64_t *)phys_to_virt(pa + 256) = 0;
-			lapic_timer_in(0x50, unit);
+			if (!stepping)
+				lapic_timer_in(0x50, unit);
 			if (pass % 3 == 2) {
 				user_prepare(user_address(user_work));
 				user_frame.rdi = scratch;
 				user_frame.rsi = rounds;
-				user_frame.rflags |= FLAG_IF;
+				if (stepping)
+					user_frame.rflags |= FLAG_TF;
 				expect_equal(user_enter(), TRAP_SYSCALL);
 				got = user_frame.rax;
 			} else {
-				cpu_sti();
+				flags_write(2 | (stepping ? FLAG_TF : FLAG_IF));
 				got = kernel_work(scratch, rounds);
-				cpu_cli();
+				flags_write(2);
 			}
 			lapic_timer_stop();
 			cpu_sti();
 			cpu_cli();
 			expect_equal(got, want, "pass %u", pass);
 		}
-		print("pass %u: %lu interrupts\n", pass, ticks);
+		print("pass %u: %lu interrupts, %lu faults\n", pass, ticks, repaired);
+		if (take_away)
+			expect(repaired > 0, "pass %u: nothing was taken away", pass);
 		expect(ticks >= 3, "pass %u: too few interrupts to prove anything: %lu", pass, ticks);
 	}
 }

@@ -9,6 +9,9 @@
 
 extern char image_end[];
 extern const char *runtime_command_line;
+/* What the loader left in EAX and EBX. */
+extern uint32_t runtime_magic;
+extern uint64_t runtime_info;
 
 void runtime_start(uint32_t magic, uint64_t info);
 

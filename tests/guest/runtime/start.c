@@ -13,6 +13,8 @@
 #define DEBUG_EXIT		0xf4
 
 const char *runtime_command_line = "";
+uint32_t runtime_magic;
+uint64_t runtime_info;
 
 static char command_line[512];
 static unsigned failures;
@@ -39,6 +41,8 @@ void runtime_start(uint32_t magic, uint64_t info)
 	cr3_write(cr3_read());
 	trap_init();
 
+	runtime_magic = magic;
+	runtime_info = info;
 	if (magic == MULTIBOOT_BOOTED) {
 		const uint32_t *mb = phys_to_virt(info);
 
