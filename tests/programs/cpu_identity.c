@@ -142,14 +142,14 @@ static void xsave_area(void)
 	expect(used <= size, "XSAVE stays inside it");
 }
 
-__asm__(".text; cpuid_code: push %rbx; mov %edi, %eax; xor %ecx, %ecx; cpuid; mov %ebx, %eax; pop %rbx; ret; cpuid_code_end:");
-extern unsigned char cpuid_code[], cpuid_code_end[];
+/* push rbx; mov eax, edi; xor ecx, ecx; cpuid; mov eax, ebx; pop rbx; ret */
+static const unsigned char cpuid_code[] = { 0x53, 0x89, 0xf8, 0x31, 0xc9, 0x0f, 0xa2, 0x89, 0xd8, 0x5b, 0xc3 };
 
 static void shapes(void)
 {
 	unsigned vendor, a, c, d;
 	int wrong = 0;
-	size_t size = (size_t)(cpuid_code_end - cpuid_code);
+	size_t size = sizeof(cpuid_code);
 	unsigned char *p = mmap(NULL, 2 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	__cpuid(0, a, vendor, c, d);
