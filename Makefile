@@ -131,6 +131,12 @@ $(FUZZ_ADDRESS): $(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/heap_ram.c $(LIB)
 	$(Q)$(CC) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 		$(CPPFLAGS) -o $@ $(filter %.c,$^) $(LIB)
 
+$(BUILD)/fuzz/fuzz_emulate: tests/fuzz/fuzz_emulate.c tests/fuzz/native_signal.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(FUZZ_FLAGS) -Itests/fuzz -fsanitize=fuzzer,undefined -fno-sanitize-recover=undefined \
+		$(CPPFLAGS) -o $@ $(filter %.c,$^) $(LIB)
+
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
