@@ -11,6 +11,7 @@
 #include "debug/breakpoints.h"
 #include "debug/stats.h"
 #include "debug/trace.h"
+#include "decode/decode.h"
 #include "emulate/deliver.h"
 #include "emulate/emulate.h"
 #include "machine/machine.h"
@@ -73,11 +74,41 @@ static void expect_fill(struct vcpu *vcpu, const struct world_exit *exit, unsign
 	expected.access = access;
 }
 
+/*
+ * A page is mapped writable or executable, never both, so an instruction that
+ * writes to the page it lies in would fault for ever: now for the write, now for
+ * the fetch.  Through another mapping of the page that shows only when it comes
+ * back for the write, having faulted for the fetch in between.
+ */
+static bool writes_own_page(const struct vcpu *vcpu, uint64_t addr, unsigned access)
+{
+	static uint64_t rip, page;
+	static bool bounced;
+	uint64_t last = vcpu->rip + INSN_MAX - 1;
+	bool again;
+
+	if (access == WALK_EXEC)
+		bounced = vcpu->rip == rip;
+	if (access != WALK_WRITE)
+		return false;
+	if ((addr & PAGE_MASK) == (vcpu->rip & PAGE_MASK) || (addr & PAGE_MASK) == (last & PAGE_MASK))
+		return true;
+	again = bounced && vcpu->rip == rip && (addr & PAGE_MASK) == page;
+	rip = vcpu->rip;
+	page = addr & PAGE_MASK;
+	bounced = false;
+	return again;
+}
+
 static void user_page_fault(struct vcpu *vcpu, const struct world_exit *exit)
 {
 	unsigned access = exit->error & PF_I ? WALK_EXEC : exit->error & PF_W ? WALK_WRITE : WALK_READ;
 
 	stats.user_faults++;
+	if (writes_own_page(vcpu, exit->address, access)) {
+		interpret_step(vcpu);
+		return;
+	}
 	/* The host reports a fetch from a page without PROT_EXEC with the I bit, where it has NX. */
 	switch (vtlb_fill_user(vcpu, GVA(exit->address), access)) {
 	case VTLB_FAULT:
