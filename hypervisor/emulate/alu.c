@@ -31,10 +31,24 @@ void alu_call_fresh(alu_function *fn, uint64_t *dst, uint64_t *src, uint64_t cou
 	*rflags = (*rflags & ~(uint64_t)RFLAGS_ARITH) | (flags & RFLAGS_ARITH);
 }
 
+/* Where CF is all the routine needs, or leaves alone (ADC, SBB, INC, DEC): POPF is slow. */
+static inline void alu_call_carry(alu_function *fn, uint64_t *dst, uint64_t *src, uint64_t *rflags)
+{
+	uint64_t flags = *rflags;
+
+	asm volatile("bt $0, %[flags]\n\tcall *%[fn]\n\tpushf\n\tpop %[flags]"
+		     : "+a"(*dst), "+d"(*src), [flags] "+r"(flags)
+		     : [fn] "r"(fn)
+		     : "rcx", "memory", "cc");
+	*rflags = (*rflags & ~(uint64_t)RFLAGS_ARITH) | (flags & RFLAGS_ARITH);
+}
+
 static inline void alu_run(const struct op *op, uint64_t *dst, uint64_t src, uint64_t count,
 			   uint64_t *rflags)
 {
-	if (op->flags & RULE_FLAGS)
+	if (op->flags & RULE_CARRY)
+		alu_call_carry(op->alu, dst, &src, rflags);
+	else if (op->flags & RULE_FLAGS)
 		alu_call(op->alu, dst, &src, count, rflags);
 	else
 		alu_call_fresh(op->alu, dst, &src, count, rflags);
@@ -82,6 +96,18 @@ enum emulate_result op_binary(struct vcpu *vcpu, const struct op *op)
 	if (!op_get(vcpu, op, 1, &src))
 		return EMULATE_EXCEPTION;
 	return alu_operate(vcpu, op, src, 0);
+}
+
+/* The commonest form: registers and immediates only; the routine ignores what is beyond the size. */
+enum emulate_result op_binary_registers(struct vcpu *vcpu, const struct op *op)
+{
+	uint64_t dst = vcpu->regs[op->o[0].reg];
+	uint64_t src = op->o[1].kind == OPERAND_IMM ? op->imm : vcpu->regs[op->o[1].reg];
+
+	alu_run(op, &dst, src, 0, &vcpu->rflags);
+	if (!(op->flags & RULE_READ))
+		reg_set(vcpu, op->o[0].reg, op->o[0].size, dst);
+	return op_done(vcpu, op);
 }
 
 enum emulate_result op_unary(struct vcpu *vcpu, const struct op *op)

@@ -32,6 +32,39 @@ enum emulate_result op_mov(struct vcpu *vcpu, const struct op *op)
 	return op_done(vcpu, op);
 }
 
+/* The commonest forms of MOV and MOVZX: a 4- or 8-byte register written whole. */
+enum emulate_result op_mov_register(struct vcpu *vcpu, const struct op *op)
+{
+	uint64_t value = op->o[1].kind == OPERAND_IMM ? op->imm
+						      : reg_get(vcpu, op->o[1].reg, op->o[1].size);
+
+	vcpu->regs[op->o[0].reg] = op->o[0].size == 4 ? (uint32_t)value : value;
+	return op_done(vcpu, op);
+}
+
+enum emulate_result op_load(struct vcpu *vcpu, const struct op *op)
+{
+	uint64_t value;
+	gva_t addr;
+
+	if (!op_linear(vcpu, op, op->o[1].size, false, &addr) ||
+	    !mem_load(vcpu, addr, op->o[1].size, &value))
+		return EMULATE_EXCEPTION;
+	vcpu->regs[op->o[0].reg] = value;
+	return op_done(vcpu, op);
+}
+
+enum emulate_result op_store(struct vcpu *vcpu, const struct op *op)
+{
+	gva_t addr;
+
+	if (!op_linear(vcpu, op, op->o[0].size, true, &addr) ||
+	    !mem_store(vcpu, addr, op->o[0].size,
+		       op->o[1].kind == OPERAND_IMM ? op->imm : vcpu->regs[op->o[1].reg]))
+		return EMULATE_EXCEPTION;
+	return op_done(vcpu, op);
+}
+
 enum emulate_result op_movsx(struct vcpu *vcpu, const struct op *op)
 {
 	uint64_t value;

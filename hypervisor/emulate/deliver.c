@@ -86,8 +86,16 @@ static bool deliver_event_long(struct vcpu *vcpu, const struct deliver_event *e)
 	rsp -= 8 * words;
 	if (!gva_canonical(GVA(rsp)))
 		return segment_raise(vcpu, VEC_SS, 0, ext);
-	if (!access_write(vcpu, GVA(rsp), frame, 8 * words, cpl == 3 ? WALK_USER : 0) ||
-	    !descriptor_set_accessed(vcpu, &code))
+	if (unlikely(!access_write(vcpu, GVA(rsp), frame, 8 * words, cpl == 3 ? WALK_USER : 0))) {
+		/* Words are pushed from the top: the first that faults is what CR2 shows. */
+		uint64_t top = rsp + 8 * words - 8;
+
+		if (vcpu->exception.vector == VEC_PF)
+			vcpu->exception.cr2 = (vcpu->exception.cr2 ^ top) & PAGE_MASK
+				? (top & PAGE_MASK) - 8 : top;
+		return false;
+	}
+	if (!descriptor_set_accessed(vcpu, &code))
 		return false;
 
 	if (cpl != vcpu->cpl)
@@ -167,6 +175,9 @@ static bool exception_combine(struct vcpu *vcpu, struct vcpu_exception *first)
 
 	if (a == DOUBLE && b != BENIGN)
 		return false;
+	/* The second page fault's address, even though #DF is what comes of it. */
+	if (vcpu->exception.vector == VEC_PF)
+		vcpu->cr2 = vcpu->exception.cr2;
 	if ((a == CONTRIBUTORY && b == CONTRIBUTORY) ||
 	    (a == PAGE_FAULT && (b == CONTRIBUTORY || b == PAGE_FAULT)))
 		*first = (struct vcpu_exception){ .valid = true, .has_error = true, .vector = VEC_DF };

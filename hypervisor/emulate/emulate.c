@@ -172,6 +172,35 @@ static bool cache_fill(struct vcpu *vcpu, struct cache_entry *e, const uint8_t *
 	return true;
 }
 
+/* The page last fetched from; it is what hardware's instruction TLB may keep. */
+static struct {
+	uint64_t page, generation;
+	const uint8_t *host;
+	const struct vcpu *vcpu;
+	bool user;
+} code_page;
+
+static const uint8_t *fetch_host(struct vcpu *vcpu, gva_t addr)
+{
+	const uint8_t *host;
+
+	if (likely((addr.v & PAGE_MASK) == code_page.page &&
+		   code_page.generation == access_generation &&
+		   code_page.user == (vcpu->cpl == 3) && code_page.vcpu == vcpu)) {
+		vcpu->exception.valid = false;
+		return code_page.host + (addr.v & ~PAGE_MASK);
+	}
+	host = access_pointer(vcpu, addr, mem_access(vcpu) | WALK_EXEC);
+	if (host) {
+		code_page.page = addr.v & PAGE_MASK;
+		code_page.generation = access_generation;
+		code_page.host = host - (addr.v & ~PAGE_MASK);
+		code_page.user = vcpu->cpl == 3;
+		code_page.vcpu = vcpu;
+	}
+	return host;
+}
+
 enum emulate_result emulate_step(struct vcpu *vcpu)
 {
 	enum decode_mode mode = vcpu_decode_mode(vcpu);
@@ -187,7 +216,7 @@ enum emulate_result emulate_step(struct vcpu *vcpu)
 	if (unlikely((addr.v & ~PAGE_MASK) > PAGE_SIZE - 16 ||
 		     (mode != DECODE_64 && vcpu->rip + 15 > vcpu->seg[SEG_CS].limit)))
 		return step_uncached(vcpu, addr, mode);
-	host = access_pointer(vcpu, addr, mem_access(vcpu) | WALK_EXEC);
+	host = fetch_host(vcpu, addr);
 	if (unlikely(!host)) {
 		if (vcpu->exception.valid)
 			return EMULATE_EXCEPTION;

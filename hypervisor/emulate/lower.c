@@ -30,9 +30,9 @@ struct rule {
 static const struct rule rules[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	R(ADD, op_binary, alu_add), R(OR, op_binary, alu_or), R(AND, op_binary, alu_and),
 	R(SUB, op_binary, alu_sub), R(XOR, op_binary, alu_xor),
-	R(ADC, op_binary, alu_adc, RULE_FLAGS), R(SBB, op_binary, alu_sbb, RULE_FLAGS),
+	R(ADC, op_binary, alu_adc, RULE_CARRY), R(SBB, op_binary, alu_sbb, RULE_CARRY),
 	R(CMP, op_binary, alu_cmp, RULE_READ), R(TEST, op_binary, alu_test, RULE_READ),
-	R(INC, op_unary, alu_inc, RULE_FLAGS), R(DEC, op_unary, alu_dec, RULE_FLAGS),
+	R(INC, op_unary, alu_inc, RULE_CARRY), R(DEC, op_unary, alu_dec, RULE_CARRY),
 	R(NEG, op_unary, alu_neg), R(NOT, op_not, alu_not),
 	R(ROL, op_shift, alu_rol, RULE_FLAGS), R(ROR, op_shift, alu_ror, RULE_FLAGS),
 	R(RCL, op_shift, alu_rcl, RULE_FLAGS), R(RCR, op_shift, alu_rcr, RULE_FLAGS),
@@ -234,6 +234,21 @@ static void lower_prefixes(struct op *op, const struct insn *insn)
 	op->seg = lower_segment(segment);
 }
 
+static op_handler *lower_mov(const struct op *op)
+{
+	unsigned to = op->o[0].kind, from = op->o[1].kind;
+
+	if (to == OPERAND_REG && op->o[0].size >= 4) {
+		if (from == OPERAND_REG || from == OPERAND_IMM)
+			return op_mov_register;
+		if (from == OPERAND_MEM)
+			return op_load;
+	}
+	if (to == OPERAND_MEM && (from == OPERAND_REG || from == OPERAND_IMM))
+		return op_store;
+	return op_mov;
+}
+
 /* One mnemonic, several instructions. */
 static op_handler *lower_special(struct op *op, const struct insn *insn)
 {
@@ -247,7 +262,9 @@ static op_handler *lower_special(struct op *op, const struct insn *insn)
 			return op_mov_cr;
 		if (op->o[0].kind == OPERAND_DR || op->o[1].kind == OPERAND_DR)
 			return op_mov_dr;
-		return op_mov;
+		return lower_mov(op);
+	case ZYDIS_MNEMONIC_MOVZX:
+		return lower_mov(op);
 	case ZYDIS_MNEMONIC_POP:
 		return op->o[0].kind == OPERAND_SEG ? op_mov_segment : op_pop;
 	case ZYDIS_MNEMONIC_MOVSD:
@@ -283,6 +300,9 @@ static op_handler *lower_special(struct op *op, const struct insn *insn)
 		op->native.flags = NATIVE_AVX;
 		return op->run;
 	default:
+		if (op->run == op_binary && op->o[0].kind == OPERAND_REG &&
+		    (op->o[1].kind == OPERAND_REG || op->o[1].kind == OPERAND_IMM))
+			return op_binary_registers;
 		return op->run;
 	}
 }

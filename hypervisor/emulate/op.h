@@ -86,7 +86,7 @@ struct op {
 };
 
 #define RULE_FLAGS	(1 << 0)	/* ALU routine needs the flags before it */
-#define RULE_LOCK	(1 << 1)	/* LOCK allowed with a memory destination */
+#define RULE_CARRY	(1 << 3)	/* ... CF only */
 #define RULE_READ	(1 << 2)	/* destination is only read (CMP, TEST, BT) */
 
 /* lower.c: 0, or -EINVAL (#UD). */

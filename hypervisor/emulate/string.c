@@ -250,15 +250,17 @@ static enum emulate_result string_scan(struct vcpu *vcpu, const struct op *op, b
 
 	if (!string_begin(vcpu, op, &s))
 		return op_done(vcpu, op);
-	if ((cmps && !string_address(vcpu, &s, op->seg, REG_RSI, false, &source)) ||
-	    !string_address(vcpu, &s, SEG_ES, REG_RDI, false, &target))
-		return EMULATE_EXCEPTION;
+	/* The source's faults come first. */
 	n = s.left;
 	if (cmps) {
+		if (!string_address(vcpu, &s, op->seg, REG_RSI, false, &source))
+			return EMULATE_EXCEPTION;
 		n = string_span(vcpu, &s, op->seg, REG_RSI, source, false, &first, &fault);
 		if (fault)
 			return EMULATE_EXCEPTION;
 	}
+	if (n && !string_address(vcpu, &s, SEG_ES, REG_RDI, false, &target))
+		return EMULATE_EXCEPTION;
 	m = n ? string_span(vcpu, &s, SEG_ES, REG_RDI, target, false, &second, &fault) : 0;
 	if (n && fault)
 		return EMULATE_EXCEPTION;

@@ -35,7 +35,7 @@ struct tlb_entry {
 };
 
 static struct tlb_entry tlb[TLB_SIZE];
-static uint64_t tlb_generation = 1;
+uint64_t access_generation = 1;
 static const struct vcpu *tlb_owner;
 
 void (*access_observe)(uint64_t addr, unsigned len, bool write);
@@ -49,7 +49,7 @@ struct place {
 void access_flush(struct vcpu *vcpu)
 {
 	(void)vcpu;
-	tlb_generation++;
+	access_generation++;
 }
 
 static inline uint64_t tlb_tag(const struct vcpu *vcpu, uint64_t addr, unsigned access,
@@ -76,7 +76,7 @@ static inline uint8_t *tlb_lookup(const struct vcpu *vcpu, uint64_t tag)
 {
 	const struct tlb_entry *entry = tlb_slot(tag);
 
-	if (entry->tag != tag || entry->generation != tlb_generation || tlb_owner != vcpu)
+	if (entry->tag != tag || entry->generation != access_generation || tlb_owner != vcpu)
 		return NULL;
 	if ((tag & 3) == TLB_WRITE && unlikely(ram_is_code(GPA((uint64_t)entry->host - LAYOUT_RAM))))
 		return NULL;
@@ -89,10 +89,10 @@ static void tlb_fill(const struct vcpu *vcpu, uint64_t tag, uint8_t *host)
 
 	if (tlb_owner != vcpu) {
 		tlb_owner = vcpu;
-		tlb_generation++;
+		access_generation++;
 	}
 	entry->tag = tag;
-	entry->generation = tlb_generation;
+	entry->generation = access_generation;
 	entry->host = host;
 }
 

@@ -36,6 +36,8 @@ void *access_pointer(struct vcpu *vcpu, gva_t addr, unsigned access);
  * or honours a flush by other ways.  Costs one increment.
  */
 void access_flush(struct vcpu *vcpu);
+/* Changes with each access_flush(): who keeps a host pointer of access_pointer() compares. */
+extern uint64_t access_generation;
 /* Told of every explicit load and store while set (the guest's data breakpoints); else NULL. */
 extern void (*access_observe)(uint64_t addr, unsigned len, bool write);
 /* For debuggers: no side effects, any permissions; bytes copied up to the first hole. */
