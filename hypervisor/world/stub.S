@@ -28,9 +28,9 @@
  *
  * The kick signal can arrive anywhere, also in here.  It is never returned from:
  * its handler finds out by RIP and TURN how far things were and takes over
- * (sig_kick).  The kernel world sends at most one per RUN, waits for its
- * acknowledgement before it does anything else with the world, and sends none
- * while a batch is executed, so no frame can ever hold the cookie.
+ * (sig_kick).  The kernel world sends none while a batch is executed, and waits
+ * for its acknowledgement, so that no frame holds the cookie; one that comes late
+ * and does is scrubbed (world/proof.c).
  */
 #include "world/stub.h"
 
@@ -42,6 +42,10 @@
 #define SYS_sigaltstack	131
 #define SYS_futex	202
 #define SYS_seccomp	317
+/* struct world_frame, as the host's kernel lays it at RSP. */
+#define FRAME_RSP	(8 + 40 + 15 * 8)
+#define FRAME_RIP	(8 + 40 + 16 * 8)
+#define FRAME_SIGNO	312
 #define MAP_SHARED_FIXED	0x11
 
 	.section .rodata.stub, "a", @progbits
@@ -338,6 +342,7 @@ batch_done:
 sig_exit:
 	movl	$REASON_SIGNAL, AT(AREA_REASON)
 sig_report:
+	mov	CONST(CONST_FRAME), %rsp	/* frames below are done with */
 	save_bases
 	prove	signal
 sig_release:
@@ -371,56 +376,60 @@ sig_ready:
 	jmp	sig_release
 
 /*
- * The kick.  `nested`: it hit a handler, whose frame is at the top; this one is
- * below.  What it interrupted is never returned to.
+ * The kick.  What it interrupted is never returned to: by its RIP, what remains
+ * to be done is done here.  It may itself have interrupted a handler, even that of
+ * another kick; such frames lie one below the other, RSI walks up through them.
  */
 sig_kick:
 	mov	AT(AREA_KICK_SEQ), %eax
 	mov	%eax, AT(AREA_KICK_ACK)
-	mov	8 + 40 + 16 * 8(%rsp), %rcx	/* RIP of the frame */
-	mov	%rsp, %rax
-	mov	CONST(CONST_FRAME), %rsp	/* done with a nested frame's place */
-	cmp	%rsp, %rax
-	jne	kick_nested
-
-	/* Guest code, or a trampoline: the kernel world sees by RIP. */
-	lea	stub_start(%rip), %rax
-	mov	%rcx, %rdx
-	sub	%rax, %rdx
-	cmp	$STUB_TEXT_SIZE, %rdx
-	jae	kick_report
+	mov	%rsp, %rsi
+	lea	stub_start(%rip), %rbx
+kick_look:
+	mov	FRAME_RIP(%rsi), %rcx
+	sub	%rbx, %rcx
+	cmp	$STUB_TEXT_SIZE, %rcx
+	jae	kick_report			/* guest code, or a trampoline */
 	cmpl	$TURN_WORLD, AT(AREA_TURN)
 	jne	kick_waiting
-	lea	stub_fast_saved(%rip), %rax
-	cmp	%rax, %rcx
-	jb	kick_report
-	lea	stub_fast_released(%rip), %rax
-	cmp	%rax, %rcx
-	jae	kick_unchanged
-	/* A trampoline's exit, registers saved, not yet released. */
-	movl	$REASON_FAST, AT(AREA_REASON)
-	jmp	sig_report
+	cmp	$(stub_fast_saved - stub_start), %rcx
+	jb	kick_report			/* on the way in; the kernel world undoes it */
+	cmp	$(stub_fast_released - stub_start), %rcx
+	jb	kick_fast			/* a trampoline's exit, all saved */
+	cmp	$(stub_sig_entry - stub_start), %rcx
+	jb	kick_unchanged			/* waiting, doing chores, on the way out */
+	cmp	$(sig_report - stub_start), %rcx
+	jb	kick_handler			/* a handler that has decided nothing */
+	cmp	$(stub_sig_released - stub_start), %rcx
+	jb	sig_report			/* decided, not yet released */
+	cmp	$(sig_kick - stub_start), %rcx
+	jb	kick_unchanged			/* as above */
+
+kick_handler:
+	mov	FRAME_RSP(%rsi), %rdx
+	or	$8, %rdx			/* plain_flags may have pushed */
+	cmp	%rsi, %rdx
+	jbe	kick_unchanged			/* jumped to with an RSP of its own: as you like */
+	cmp	CONST(CONST_FRAME), %rdx
+	ja	kick_unchanged
+	mov	%rdx, %rsi
+	cmpl	$STUB_KICK_SIGNAL, FRAME_SIGNO(%rsi)
+	je	kick_look
+	jmp	sig_exit			/* a fault's frame, complete */
+
 kick_report:
 	movl	$REASON_KICKED, AT(AREA_REASON)
+	jmp	sig_report
+kick_fast:
+	movl	$REASON_FAST, AT(AREA_REASON)
 	jmp	sig_report
 kick_unchanged:
 	movl	$REASON_UNCHANGED, AT(AREA_REASON)
 	jmp	sig_report
 kick_waiting:
+	mov	CONST(CONST_FRAME), %rsp
 	movl	$MODE_SIGNAL, AT(AREA_MODE)
 	jmp	stub_sig_released
-
-kick_nested:
-	cmpl	$TURN_WORLD, AT(AREA_TURN)
-	jne	kick_waiting
-	lea	stub_sig_entry(%rip), %rax
-	cmp	%rax, %rcx
-	jb	kick_unchanged
-	lea	stub_sig_released(%rip), %rax
-	cmp	%rax, %rcx
-	jae	kick_unchanged
-	/* A fault's handler had not released yet: its frame is complete, start it again. */
-	jmp	sig_exit
 
 /*
  * First code of a world, once in its life: RSI points to struct sock_fprog in the
