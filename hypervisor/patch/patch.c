@@ -41,6 +41,7 @@
 #define NODE_SITES	16
 #define HOT		3	/* calls by signal before a site is patched */
 #define PATIENCE	4	/* looks before evidence must do for what is never reached */
+#define GIVEN_UP	0xff	/* of calls: no head, ask no more */
 #define ANYWHERE	(~0ul)
 
 #define INDEX_UNKNOWN	0u
@@ -52,9 +53,10 @@
 #define TRAP32		0xf4	/* HLT */
 
 struct node_site {
-	uint16_t offset;	/* of the first byte */
+	uint16_t call;		/* offset of the SYSCALL */
+	uint16_t offset;	/* of the head's first byte */
 	uint8_t calls, hot;
-	uint32_t number;
+	uint8_t length;		/* of the head: what is displaced */
 };
 
 struct node {
@@ -193,7 +195,8 @@ static bool view_write(struct node *n, unsigned view)
 
 		if (!n->site[i].hot)
 			continue;
-		site = site_make(v->gva + n->site[i].offset, n->site[i].number);
+		site = site_make(v->gva + n->site[i].offset, page + n->site[i].offset,
+				 n->site[i].length);
 		if (site < 0)
 			return false;
 		site_code((unsigned)site, bytes + n->site[i].offset);
@@ -341,25 +344,96 @@ bool patch_clean(struct vcpu *vcpu, gva_t va, gpa_t page)
 	return *index_of(page) == (wide ? INDEX_CLEAN64 : INDEX_CLEAN32);
 }
 
-/* `mov $number, %eax; syscall`, the call just made being this one. */
-static bool site_shape(struct vcpu *vcpu, const uint8_t *at)
+/* May this instruction run elsewhere as it is? */
+static bool relocatable(const struct insn *insn)
 {
-	uint32_t number;
+	for (unsigned i = 0; i < insn->zy.operand_count; i++) {
+		const ZydisDecodedOperand *op = &insn->ops[i];
 
-	if (at[0] != 0xb8 || at[5] != 0x0f || at[6] != 0x05)
+		if (op->type == ZYDIS_OPERAND_TYPE_MEMORY && op->mem.base == ZYDIS_REGISTER_RIP)
+			return false;
+		if (op->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && op->imm.is_relative)
+			return false;
+	}
+	switch (insn->zy.meta.category) {
+	case ZYDIS_CATEGORY_DATAXFER:
+	case ZYDIS_CATEGORY_BINARY:
+	case ZYDIS_CATEGORY_LOGICAL:
+	case ZYDIS_CATEGORY_MISC:	/* LEA */
+		return insn->zy.mnemonic == ZYDIS_MNEMONIC_LEA ||
+		       insn->zy.meta.category != ZYDIS_CATEGORY_MISC;
+	default:
 		return false;
-	memcpy(&number, at + 1, 4);
-	return vcpu->regs[REG_RAX] == number;
+	}
 }
 
-static struct node_site *site_count(struct node *n, unsigned offset)
+/*
+ * Can the `length` bytes before the SYSCALL be displaced?  Whole instructions,
+ * the first one of a length that the jump's bytes allow (world/site.h).
+ */
+static bool head_fits(const uint8_t *head, unsigned length)
+{
+	struct insn insn;
+	unsigned at = 0;
+
+	while (at < length) {
+		if (decode_insn(DECODE_64, head + at, length - at, &insn) || !relocatable(&insn))
+			return false;
+		if (at == 0 && insn.zy.length != SITE_HEAD_MIN && insn.zy.length < SITE_JUMP)
+			return false;
+		at += insn.zy.length;
+		if (at > SITE_HEAD_MIN && at < SITE_JUMP)
+			return false;
+	}
+	return at == length;
+}
+
+/* The shortest head of the SYSCALL at `at` that starts where an instruction does; 0: none. */
+static unsigned head_length(struct vcpu *vcpu, const struct node *n, const uint8_t *bytes,
+			    const struct analysis_page *view, unsigned at)
+{
+	for (unsigned length = SITE_HEAD_MIN; length <= SITE_HEAD_MAX && length <= at; length++) {
+		uint32_t number;
+
+		if (!head_fits(bytes + at - length, length) ||
+		    !analysis_boundary(&n->analysis, view, at - length))
+			continue;
+		memcpy(&number, bytes + at - length + 1, 4);
+		/* `mov $nr, %eax` must be what was just called, or this is no such thing. */
+		if (length == SITE_HEAD_MIN && bytes[at - length] == 0xb8 &&
+		    vcpu->regs[REG_RAX] != number)
+			continue;
+		return length;
+	}
+	return 0;
+}
+
+/* Would its jump meet another site's, or a trap? */
+static bool head_collides(const struct node *n, unsigned start, unsigned length)
+{
+	unsigned end = start + (unsigned)max_u64(length, SITE_JUMP);
+
+	for (unsigned i = 0; i < n->sites; i++) {
+		unsigned other = n->site[i].offset;
+
+		if (n->site[i].hot && other < end &&
+		    start < other + max_u64(n->site[i].length, SITE_JUMP))
+			return true;
+	}
+	for (unsigned i = start; i < end; i++)
+		if (analysis_bit(n->analysis.trap, i))
+			return true;
+	return false;
+}
+
+static struct node_site *site_count(struct node *n, unsigned call)
 {
 	for (unsigned i = 0; i < n->sites; i++)
-		if (n->site[i].offset == offset)
+		if (n->site[i].call == call)
 			return &n->site[i];
 	if (n->sites == NODE_SITES)
 		return NULL;
-	n->site[n->sites] = (struct node_site){ .offset = (uint16_t)offset };
+	n->site[n->sites] = (struct node_site){ .call = (uint16_t)call };
 	return &n->site[n->sites++];
 }
 
@@ -367,14 +441,13 @@ bool patch_syscall_site(struct vcpu *vcpu, gva_t rip, gpa_t page, enum world_sou
 			uint64_t *offset)
 {
 	const uint8_t *bytes = ram_pointer(page, PAGE_SIZE);
-	unsigned behind = rip.v % PAGE_SIZE;
-	unsigned start = behind - SITE_LENGTH;
+	unsigned behind = rip.v % PAGE_SIZE, length;
 	const struct analysis_page *view;
 	struct node_site *site;
 	struct node *n;
 
-	if (!bytes || behind < SITE_LENGTH || !vcpu_64bit_code(vcpu) ||
-	    (vcpu->rflags & RFLAGS_TF) || !site_shape(vcpu, bytes + start))
+	if (!bytes || behind < SITE_HEAD_MIN + 2 || !vcpu_64bit_code(vcpu) ||
+	    (vcpu->rflags & RFLAGS_TF) || bytes[behind - 2] != 0x0f || bytes[behind - 1] != 0x05)
 		return false;
 	n = node_of(page);
 	if (!n) {
@@ -387,19 +460,21 @@ bool patch_syscall_site(struct vcpu *vcpu, gva_t rip, gpa_t page, enum world_sou
 	}
 	if (!n->analysis.wide)
 		return false;
-	site = site_count(n, start);
-	if (!site || site->hot)
+	site = site_count(n, behind - 2);
+	if (!site || site->hot || site->calls == GIVEN_UP)
 		return false;
 	if (++site->calls < HOT)
 		return false;
-	/* What follows the call is a boundary; so must the MOV be, by every account. */
+	/* What follows the call is a boundary; so must the head's start be, by every account. */
 	view = page_view(vcpu, rip.v - 1, page);
 	analysis_reach(&n->analysis, view, behind);
-	if (!analysis_boundary(&n->analysis, view, start)) {
-		site->calls = 0;
+	length = head_length(vcpu, n, bytes, view, behind - 2);
+	if (!length || head_collides(n, behind - 2 - length, length)) {
+		site->calls = GIVEN_UP;
 		return false;
 	}
-	memcpy(&site->number, bytes + start + 1, 4);
+	site->offset = (uint16_t)(behind - 2 - length);
+	site->length = (uint8_t)length;
 	site->hot = 1;
 	n->hot++;
 	stats.syscall_sites++;
@@ -418,8 +493,10 @@ bool patch_planted(struct vcpu *vcpu)
 	size_t len = access_debug_read(vcpu, GVA(vcpu->rip), bytes, sizeof(bytes));
 	struct insn insn;
 
-	/* The guest's own bytes there are an instruction that gets a trap, or whose site was
-	 * jumped into. */
+	/* The guest's own bytes there are an instruction that gets a trap, or one that a site's
+	 * jump covers. */
+	if (site_inside(vcpu->rip))
+		return true;
 	return !decode_insn_brief(wide ? DECODE_64 : DECODE_32, bytes, len, &insn) &&
 	       (scan_sensitive(&insn, wide) || insn.zy.mnemonic == ZYDIS_MNEMONIC_SYSCALL);
 }

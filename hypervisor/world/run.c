@@ -194,10 +194,11 @@ static void decode_trap(struct vcpu *vcpu, const volatile struct world_frame *f,
 	unsigned site, offset;
 	uint64_t trapno = f->trapno;
 
-	if (trapno == VEC_DB && site_find(vcpu->rip, &site, &offset) && offset == 0) {
-		/* Single-stepped over a patched site's first instruction. */
-		vcpu->regs[REG_RAX] = site_number(site);
-		vcpu->rip = site_syscall(site);
+	if (trapno == VEC_DB && site_find(vcpu->rip, &site, &offset)) {
+		/* Single-stepped into a site: step what is there by interpretation. */
+		vcpu->rip = site_guest(site, offset);
+		exit->reason = WORLD_EXIT_PATCH;
+		return;
 	} else if (in_stub(vcpu->rip)) {
 		exit_nothing_there(vcpu, exit);
 		return;
@@ -214,7 +215,7 @@ static void decode_kick(struct world *w, struct vcpu *vcpu, struct world_exit *e
 
 	exit->reason = WORLD_EXIT_INTERRUPTED;
 	if (site_find(vcpu->rip, &site, &offset)) {
-		vcpu->rip = offset ? site_syscall(site) : site_start(site);
+		vcpu->rip = site_guest(site, offset);
 	} else if (vcpu->rip >= STUB_TEXT && vcpu->rip < fast_saved) {
 		if (vcpu->rip >= fast_rsp)
 			vcpu->regs[REG_RSP] = w->area->rsp;
@@ -230,6 +231,7 @@ static void decode_signal(struct world *w, struct vcpu *vcpu, struct world_exit 
 	int signo = f->si_signo, code = f->si_code;
 	uint64_t trapno = f->trapno, address = f->cr2;
 	uint32_t error = (uint32_t)f->error;
+	unsigned site, offset;
 
 	frame_take(vcpu, f);
 	if (signo == STUB_KICK_SIGNAL || code <= 0) {	/* or sent by somebody outside */
@@ -244,6 +246,9 @@ static void decode_signal(struct world *w, struct vcpu *vcpu, struct world_exit 
 		decode_trap(vcpu, f, exit);
 		return;
 	}
+	/* A displaced instruction faults where it was. */
+	if (site_find(vcpu->rip, &site, &offset))
+		vcpu->rip = site_guest(site, offset);
 	if (in_stub(vcpu->rip)) {
 		exit_nothing_there(vcpu, exit);
 		return;

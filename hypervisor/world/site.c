@@ -15,11 +15,15 @@
 #define INVALID_OPCODE	0x06
 #define HASH_SIZE	(2 * STUB_SITES)
 
-static struct { uint64_t start; uint32_t number; } sites[STUB_SITES];
+static struct site_entry {
+	uint64_t start;
+	uint8_t length;			/* of the head */
+	uint8_t head[SITE_HEAD_MAX];
+} sites[STUB_SITES];
 static uint16_t hash[HASH_SIZE];	/* site + 1; 0: empty */
 static unsigned sites_used;
 
-_Static_assert(STUB_SITES < 0xffff && STUB_TRAMPOLINE_SIZE >= 20, "sites");
+_Static_assert(STUB_SITES < 0xffff && STUB_TRAMPOLINE_SIZE >= SITE_HEAD_MAX + 15, "sites");
 
 static uint8_t *trampoline(unsigned site)
 {
@@ -43,42 +47,57 @@ void site_reset(void)
 
 static void trampoline_write(unsigned site)
 {
+	const struct site_entry *e = &sites[site];
 	uint8_t *p = trampoline(site);
-	uint64_t behind = sites[site].start + SITE_LENGTH;
+	uint64_t behind = e->start + e->length + 2;
 	int32_t to_entry = (int32_t)(STUB_TEXT - (STUB_TRAMPOLINES + site * STUB_TRAMPOLINE_SIZE) -
-				     20);
+				     (e->length + 15u));
 
-	p[0] = 0xb8;			/* mov $number, %eax */
-	memcpy(p + 1, &sites[site].number, 4);
-	p[5] = 0x48;			/* movabs $behind, %rcx */
-	p[6] = 0xb9;
-	memcpy(p + 7, &behind, 8);
-	p[15] = 0xe9;			/* jmp fast_entry */
-	memcpy(p + 16, &to_entry, 4);
+	memcpy(p, e->head, e->length);
+	p += e->length;
+	p[0] = 0x48;			/* movabs $behind, %rcx */
+	p[1] = 0xb9;
+	memcpy(p + 2, &behind, 8);
+	p[10] = 0xe9;			/* jmp fast_entry */
+	memcpy(p + 11, &to_entry, 4);
 }
 
-int site_make(uint64_t start, uint32_t number)
+static unsigned hash_slot(uint64_t start)
 {
-	uint64_t key = (start ^ (uint64_t)number << 40) * 0x9e3779b97f4a7c15ul;
-	unsigned at = (unsigned)(key >> 40) % HASH_SIZE;
+	return (unsigned)(start * 0x9e3779b97f4a7c15ul >> 40) % HASH_SIZE;
+}
 
-	while (hash[at]) {
-		unsigned site = hash[at] - 1u;
+int site_make(uint64_t start, const uint8_t *head, unsigned length)
+{
+	unsigned at = hash_slot(start);
+	struct site_entry *e;
 
-		if (sites[site].start == start && sites[site].number == number)
-			return (int)site;
-		at = (at + 1) % HASH_SIZE;
+	for (; hash[at]; at = (at + 1) % HASH_SIZE) {
+		e = &sites[hash[at] - 1u];
+		if (e->start == start && e->length == length && !memcmp(e->head, head, length))
+			return hash[at] - 1;
 	}
 	if (sites_used == STUB_SITES)
 		return -1;
-	sites[sites_used].start = start;
-	sites[sites_used].number = number;
+	e = &sites[sites_used];
+	e->start = start;
+	e->length = (uint8_t)length;
+	memcpy(e->head, head, length);
 	trampoline_write(sites_used);
 	hash[at] = (uint16_t)(sites_used + 1);
 	return (int)sites_used++;
 }
 
-void site_code(unsigned site, uint8_t code[SITE_LENGTH])
+bool site_inside(uint64_t rip)
+{
+	for (uint64_t start = rip - SITE_JUMP + 1; start < rip; start++)
+		for (unsigned at = hash_slot(start); hash[at]; at = (at + 1) % HASH_SIZE)
+			if (sites[hash[at] - 1u].start == start)
+				return true;
+	return false;
+}
+
+void site_code(unsigned site, uint8_t code[SITE_JUMP])
 {
 	uint32_t slot = STUB_TABLE + 8 * site;
 
@@ -99,17 +118,8 @@ bool site_find(uint64_t rip, unsigned *site, unsigned *offset)
 	return true;
 }
 
-uint32_t site_number(unsigned site)
+uint64_t site_guest(unsigned site, unsigned offset)
 {
-	return sites[site].number;
-}
-
-uint64_t site_start(unsigned site)
-{
-	return sites[site].start;
-}
-
-uint64_t site_syscall(unsigned site)
-{
-	return sites[site].start + SITE_LENGTH - 2;
+	/* Behind the head: on the SYSCALL. */
+	return sites[site].start + min_u64(offset, sites[site].length);
 }

@@ -2,9 +2,12 @@
 /*
  * Sites: SYSCALL instructions of guest code that enter the stub directly.
  *
- * `mov $nr, %eax; syscall` becomes `jmp *[slot]` (7 bytes each) in the page's
- * private image; the slot leads to a trampoline that knows nr and the address
- * behind the site.  Sites are numbered, shared by all worlds, and not freed: a
+ * The instructions just before the SYSCALL, the site's *head*, are displaced: the
+ * page's private image has `jmp *[slot]` (7 bytes) in their place, and the slot
+ * leads to a trampoline that holds them and knows the address behind the SYSCALL.
+ * The jump ends in the bytes 06 00, so a head's first instruction is of 5 bytes, or
+ * of 7 or more: then whoever jumps to a later one finds an invalid opcode (and the
+ * instruction is interpreted) or the original bytes.  Sites are numbered, shared by all worlds, and not freed: a
  * trampoline is right for every page that has this call at this address.  When they
  * run out all are forgotten at once, nothing that jumps to them being mapped.
  */
@@ -13,18 +16,21 @@
 
 #include "base/types.h"
 
-#define SITE_LENGTH	7	/* bytes, the SYSCALL being the last two */
+#define SITE_JUMP	7	/* bytes of the jump */
+#define SITE_HEAD_MIN	5	/* bytes displaced; the SYSCALL's two follow */
+#define SITE_HEAD_MAX	12
 
 void site_init(void);		/* once patch_fd() is mapped */
-/* The site for the call `number` at guest address `start`, made if need be; -1: no more room. */
-int site_make(uint64_t start, uint32_t number);
+/* The site at guest address `start` with this head, made if need be; -1: no more room. */
+int site_make(uint64_t start, const uint8_t *head, unsigned length);
 void site_reset(void);
-void site_code(unsigned site, uint8_t code[SITE_LENGTH]);	/* what to write at `start` */
+void site_code(unsigned site, uint8_t code[SITE_JUMP]);	/* what to write at `start` */
 
 /* Is `rip` in a trampoline?  Of which site, and how far into it. */
 bool site_find(uint64_t rip, unsigned *site, unsigned *offset);
-uint32_t site_number(unsigned site);
-uint64_t site_start(unsigned site);
-uint64_t site_syscall(unsigned site);	/* address of the SYSCALL instruction */
+/* The guest's address for one `offset` bytes into a site's trampoline. */
+uint64_t site_guest(unsigned site, unsigned offset);
+/* Is this guest address inside the jump of some site, where an original instruction may start? */
+bool site_inside(uint64_t rip);
 
 #endif

@@ -49,7 +49,7 @@ START_TEST(clean_page_is_mapped_itself)
 	ck_assert(ask(CODE));
 	ck_assert_int_eq(source, WORLD_RAM);
 	ck_assert_uint_eq(offset, CODE_PAGE);
-	ck_assert(patch_clean(vcpu, GPA(CODE_PAGE)));
+	ck_assert(patch_clean(vcpu, GVA(CODE), GPA(CODE_PAGE)));
 	worlds_exit();
 }
 END_TEST
@@ -210,10 +210,10 @@ START_TEST(single_step_over_a_patched_site)
 	vcpu->rip = CODE;
 	vcpu->rflags |= RFLAGS_TF;
 	run(w);
-	ck_assert_int_eq(last.reason, WORLD_EXIT_FAULT);
-	ck_assert_int_eq(last.vector, VEC_DB);
-	ck_assert_uint_eq(vcpu->rip, CODE + 5);
-	ck_assert_uint_eq(vcpu->regs[REG_RAX], 39);
+	/* The jump was stepped over, not the instruction it stands for: that is left to the
+	 * interpreter, nothing of it done. */
+	ck_assert_int_eq(last.reason, WORLD_EXIT_PATCH);
+	ck_assert_uint_eq(vcpu->rip, CODE);
 	worlds_exit();
 }
 END_TEST
