@@ -59,7 +59,8 @@ int main(void)
 	memcpy(copy, code_begin, size);
 	expect(!memcmp(copy, want, size), "read by the program");
 	/* A copy of the code works as well. */
-	unsigned char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
+				-1, 0);
 
 	memcpy(p, code_begin, size);
 	expect(((long (*)(void))(void *)p)() == getpid(), "a copy of it works");

@@ -17,8 +17,8 @@
 /* Not zero, so it lies in .data; the pattern is by page. */
 static unsigned char data[PAGES][PAGE] __attribute__((aligned(4096))) = {
 #define P(n) [n] = { [0] = n + 1, [100] = n + 2, [4095] = n + 3 }
-	P(0), P(1), P(2), P(3), P(4), P(5), P(6), P(7), P(8), P(9), P(10), P(11), P(12), P(13), P(14), P(15),
-	P(16), P(17), P(18), P(19), P(20), P(21), P(22), P(23),
+	P(0),  P(1),  P(2),  P(3),  P(4),  P(5),  P(6),	 P(7),	P(8),  P(9),  P(10), P(11),
+	P(12), P(13), P(14), P(15), P(16), P(17), P(18), P(19), P(20), P(21), P(22), P(23),
 };
 /* Not aligned: begins in the page where the file's part ends, which the kernel must clear. */
 static unsigned char zeroes[PAGES][PAGE];
@@ -83,7 +83,7 @@ int main(int argc, char **argv)
 			char how[16];
 
 			if (run % 2)
-				scribble(run);	/* a forked copy is scribbled on, too */
+				scribble(run); /* a forked copy is scribbled on, too */
 			snprintf(how, sizeof(how), "%d", run);
 			execl("/proc/self/exe", "image", how, (char *)NULL);
 			_exit(1);
