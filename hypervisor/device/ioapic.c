@@ -58,6 +58,13 @@ static void service_level(unsigned pin)
 	send(pin);
 }
 
+bool ioapic_waits(unsigned pin)
+{
+	uint64_t e = pin < IOAPIC_PINS ? ioapic.entry[pin] : ENTRY_MASKED;
+
+	return !(e & ENTRY_MASKED) && lapic_requested(e & 0xff);
+}
+
 void ioapic_set(unsigned pin, bool asserted)
 {
 	uint32_t bit = 1u << pin;

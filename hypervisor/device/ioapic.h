@@ -11,6 +11,8 @@
 
 int ioapic_init(void);
 void ioapic_set(unsigned pin, bool asserted);
+/* Is an edge of this pin on its way to the CPU, in the local APIC's IRR? */
+bool ioapic_waits(unsigned pin);
 /* The local APIC ended a level-triggered interrupt of this vector. */
 void ioapic_eoi(uint8_t vector);
 

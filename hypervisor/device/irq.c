@@ -13,6 +13,7 @@
 #include "device/ioapic.h"
 #include "device/lapic.h"
 #include "device/pic.h"
+#include "device/pit.h"
 
 static bool nmi_sent;
 
@@ -25,6 +26,11 @@ void irq_set(unsigned gsi, bool asserted)
 		pic_set(gsi, asserted);
 	if (gsi < IOAPIC_PINS)
 		ioapic_set(gsi, asserted);
+}
+
+bool irq_waits(unsigned gsi)
+{
+	return ioapic_waits(gsi) || pic_waits(gsi == IRQ_GSI_PIT ? 0 : gsi);
 }
 
 void irq_pulse(unsigned gsi)
@@ -52,6 +58,8 @@ int irq_acknowledge(void)
 
 	if (vector < 0 && pic_output() && lapic_accepts_extint())
 		vector = pic_acknowledge();
+	if (vector >= 0)
+		pit_interrupt_taken();
 	return vector;
 }
 

@@ -9,6 +9,8 @@
 #define IRQ_GSI_RTC	8
 #define IRQ_GSI_SCI	9
 
+/* Has this pin's last edge been sent, and not been taken by the CPU yet? */
+bool irq_waits(unsigned gsi);
 /* Send the CPU an NMI. */
 void irq_nmi(void);
 

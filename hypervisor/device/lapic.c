@@ -484,6 +484,11 @@ int lapic_pending(void)
 	return apic.pending;
 }
 
+bool lapic_requested(uint8_t vector)
+{
+	return test(apic.irr, vector);
+}
+
 int lapic_acknowledge(void)
 {
 	int v = apic.pending;

@@ -30,6 +30,8 @@ bool lapic_accepts_extint(void);
 /* LINT0 in another mode than ExtINT: the 8259's output rose. */
 void lapic_lint0_edge(void);
 
+/* Is this vector in IRR? */
+bool lapic_requested(uint8_t vector);
 /* Highest deliverable vector or -1; acknowledge: IRR -> ISR. */
 int lapic_pending(void);
 int lapic_acknowledge(void);

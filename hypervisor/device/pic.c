@@ -115,6 +115,13 @@ void pic_set(unsigned irq, bool asserted)
 	update();
 }
 
+bool pic_waits(unsigned irq)
+{
+	const struct pic *p = &pics[irq >> 3 & 1];
+
+	return irq < 16 && (p->irr & (uint8_t)~p->imr & 1u << (irq & 7));
+}
+
 bool pic_output(void)
 {
 	return output;

@@ -7,6 +7,8 @@
 
 int pic_init(void);
 void pic_set(unsigned irq, bool asserted);
+/* Is a request of this unmasked input latched? */
+bool pic_waits(unsigned irq);
 /* The INTR output of the first one. */
 bool pic_output(void);
 /* The INTA cycle: returns the vector (a spurious one if the request went away). */

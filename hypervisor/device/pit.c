@@ -8,6 +8,10 @@
  * are bits of port 0x61: kernels calibrate the TSC with them, polling in a tight
  * loop, which is why nothing here is more than arithmetic.
  *
+ * Where the host did not let us run for several periods, the ticks that came too
+ * late are owed: each is sent when the one before it was taken, so that a kernel
+ * that counts ticks, as Linux does before it trusts any clock, sees them all.
+ *
  * Modes 0 and 4 count once, 1 and 5 once after a rising gate, 2 and 3 for ever.
  * Periods shorter than PERIOD_MIN are stretched on the interrupt side only.
  */
@@ -20,6 +24,8 @@
 
 #define NS_PER_S	1000000000UL
 #define PERIOD_MIN	20000UL		/* ns between interrupts of channel 0 */
+#define OWED_MAX	64u		/* ticks; and none at all to a guest whose period is */
+#define OWED_PERIOD	500000UL	/* shorter than this: it would get nothing done */
 
 enum access { ACCESS_LATCH, ACCESS_LOW, ACCESS_HIGH, ACCESS_BOTH };
 
@@ -40,6 +46,8 @@ struct channel {
 static struct {
 	struct channel channel[3];
 	struct timer timer;		/* channel 0 */
+	uint64_t period;		/* number of the period that ends when it expires */
+	unsigned owed;
 	bool speaker;
 } pit;
 
@@ -130,6 +138,7 @@ static void interrupt_schedule(uint64_t now)
 	if (periodic(c)) {
 		uint64_t periods = ticks_since(c->start, now) / c->reload + 1;
 
+		pit.period = periods;
 		due = tick_time(c->start, periods * c->reload);
 	} else {
 		due = tick_time(c->start, c->reload);
@@ -141,17 +150,39 @@ static void interrupt_schedule(uint64_t now)
 	timer_arm(&pit.timer, due);
 }
 
+static void line_pulse(void)
+{
+	irq_set(IRQ_GSI_PIT, false);
+	irq_set(IRQ_GSI_PIT, true);
+}
+
+void pit_interrupt_taken(void)
+{
+	if (likely(!pit.owed) || irq_waits(IRQ_GSI_PIT))
+		return;
+	pit.owed--;
+	line_pulse();
+}
+
+static void interrupt_owe(const struct channel *c, uint64_t now)
+{
+	uint64_t late = ticks_since(c->start, now) / c->reload - pit.period;
+
+	if (tick_time(0, c->reload) >= OWED_PERIOD)
+		pit.owed = (unsigned)min_u64(pit.owed + late, OWED_MAX);
+}
+
 static void interrupt_fire(void *device)
 {
 	struct channel *c = &pit.channel[0];
 	uint64_t now = clock_ns();
 
 	(void)device;
-	irq_set(IRQ_GSI_PIT, false);
-	irq_set(IRQ_GSI_PIT, true);
+	line_pulse();
 	/* In mode 0 the output stays high: the line falls with the next programming. */
 	if (!periodic(c))
 		return;
+	interrupt_owe(c, now);
 	interrupt_schedule(max_u64(now, pit.timer.deadline));
 	if (pit.timer.deadline < now + PERIOD_MIN)
 		timer_arm(&pit.timer, now + PERIOD_MIN);
@@ -172,6 +203,7 @@ static void load(unsigned n, uint16_t raw)
 	c->paused = encode(c, c->reload);
 	c->counting = c->mode != 1 && c->mode != 5 && c->gate;
 	if (n == 0) {
+		pit.owed = 0;
 		irq_set(IRQ_GSI_PIT, false);
 		interrupt_schedule(now);
 	}
@@ -232,6 +264,7 @@ static void control_write(uint8_t value)
 	c->paused = 0;
 	if (n == 0) {
 		timer_cancel(&pit.timer);
+		pit.owed = 0;
 		irq_set(IRQ_GSI_PIT, false);
 	}
 }

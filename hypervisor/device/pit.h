@@ -6,5 +6,7 @@
 #define PIT_HZ	1193182UL
 
 int pit_init(void);
+/* The CPU took some interrupt: there is room for a tick that is owed. */
+void pit_interrupt_taken(void);
 
 #endif

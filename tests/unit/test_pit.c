@@ -18,6 +18,15 @@ void irq_set(unsigned gsi, bool asserted)
 	line = asserted;
 }
 
+/* Has the CPU an edge that it did not take?  The test says. */
+static bool waits;
+
+bool irq_waits(unsigned gsi)
+{
+	ck_assert_uint_eq(gsi, 2);
+	return waits;
+}
+
 static uint64_t ticks(uint64_t n)	/* ns, rounded up */
 {
 	return (n * 1000000000 + PIT_HZ - 1) / PIT_HZ;
@@ -54,6 +63,46 @@ START_TEST(test_rate_generator_ticks)
 	fake_sleep(3600000000000);
 	ck_assert_uint_ge(edges, 3600 * PIT_HZ / 11932 - 1);
 	ck_assert_uint_le(edges, 3600 * PIT_HZ / 11932 + 1);
+}
+END_TEST
+
+/* The host slept for 20 periods: every tick comes, each when the last was taken. */
+START_TEST(test_late_ticks_are_owed)
+{
+	program(0, 2, 4773);		/* 250 Hz */
+	fake_sleep(ticks(4773) + 1000);
+	edges = 0;
+	fake_now += 20 * 4000000;
+	timers_run(fake_now);
+	ck_assert_uint_eq(edges, 1);
+	waits = true;			/* not taken yet */
+	pit_interrupt_taken();
+	ck_assert_uint_eq(edges, 1);
+	waits = false;
+	for (unsigned i = 0; i < 100; i++)
+		pit_interrupt_taken();
+	ck_assert_uint_ge(edges, 19);
+	ck_assert_uint_le(edges, 21);
+	/* In time, nothing is owed. */
+	edges = 0;
+	fake_sleep(400000000);
+	ck_assert_uint_ge(edges, 99);
+	ck_assert_uint_le(edges, 101);
+	pit_interrupt_taken();
+	ck_assert_uint_le(edges, 101);
+	/* Not for ever, and not for a kernel that programs it anew. */
+	edges = 0;
+	fake_now += 3600000000000;
+	timers_run(fake_now);
+	for (unsigned i = 0; i < 100; i++)
+		pit_interrupt_taken();
+	ck_assert_uint_eq(edges, 65);
+	fake_now += 3600000000000;
+	timers_run(fake_now);
+	program(0, 2, 4773);
+	edges = 0;
+	pit_interrupt_taken();
+	ck_assert_uint_eq(edges, 0);
 }
 END_TEST
 
@@ -295,6 +344,7 @@ int main(void)
 
 	tcase_add_checked_fixture(t, setup, NULL);
 	tcase_add_test(t, test_rate_generator_ticks);
+	tcase_add_test(t, test_late_ticks_are_owed);
 	tcase_add_test(t, test_mode_2_counts_down_and_reloads);
 	tcase_add_test(t, test_one_shot_interrupts_once);
 	tcase_add_test(t, test_control_word_stops_channel_0);
