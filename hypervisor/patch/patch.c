@@ -41,6 +41,7 @@
 #define NODE_SITES	16
 #define HOT		3	/* calls by signal before a site is patched */
 #define PATIENCE	4	/* looks before evidence must do for what is never reached */
+#define TRAPS_NEAR	80	/* bytes that are interpreted rather than trapped behind */
 #define GIVEN_UP	0xff	/* of calls: no head, ask no more */
 #define ANYWHERE	(~0ul)
 
@@ -484,6 +485,17 @@ bool patch_syscall_site(struct vcpu *vcpu, gva_t rip, gpa_t page, enum world_sou
 	n->hot--;
 	start_afresh();
 	return false;
+}
+
+unsigned patch_traps_end(gpa_t page, unsigned offset)
+{
+	const struct node *n = ram_contains(page, PAGE_SIZE) ? node_of(page) : NULL;
+	unsigned end = offset;
+
+	for (unsigned i = offset + 1; n && i < PAGE_SIZE && i <= end + TRAPS_NEAR; i++)
+		if (analysis_bit(n->analysis.trap, i))
+			end = i;
+	return end;
 }
 
 bool patch_planted(struct vcpu *vcpu)

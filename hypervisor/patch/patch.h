@@ -43,6 +43,12 @@ extern void (*patch_flush)(void);
 /* #UD (64-bit code) or #GP(0) (32-bit code) at vcpu->rip: is it a trap of ours? */
 bool patch_planted(struct vcpu *vcpu);
 
+/*
+ * At a trap of ours in `page`, at `offset`: up to where (offset in the page) is it cheaper to
+ * interpret than to run into the next traps?  They come in clusters: CPUID at program start.
+ */
+unsigned patch_traps_end(gpa_t page, unsigned offset);
+
 /* Guest reads of a patched page see the patched bytes (documented); used by debuggers: the
  * original bytes are in guest RAM. */
 

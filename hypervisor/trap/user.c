@@ -38,6 +38,23 @@ static void interpret_page(struct vcpu *vcpu)
 	}
 }
 
+/* A planted trap: interpret its instruction, and on to those close behind. */
+static void interpret_traps(struct vcpu *vcpu)
+{
+	uint64_t start = vcpu->rip, end = start;
+	struct walk w;
+
+	if (!walk_translate(vcpu, GVA(start), WALK_EXEC | WALK_USER | WALK_PROBE, &w))
+		end = (start & PAGE_MASK) + patch_traps_end(GPA(w.gpa.v & PAGE_MASK), start % PAGE_SIZE);
+	for (unsigned n = 0; n < STAY; n++) {
+		interpret_step(vcpu);
+		if (vcpu->exception.valid || vcpu->cpl != 3 || vcpu->fast.kick || machine.stop ||
+		    vcpu->rip < start || vcpu->rip > end || (vcpu->rflags & RFLAGS_TF) ||
+		    gdb_breakpoint_at(GVA(vcpu->rip)))
+			return;
+	}
+}
+
 /*
  * The guest's #PF handler usually makes the page present and returns to the
  * same instruction: then it is mapped before that runs, which saves the second
@@ -213,7 +230,7 @@ void user_run(struct vcpu *vcpu)
 		user_fault(vcpu, &exit, stepping);
 		break;
 	case WORLD_EXIT_PATCH:
-		interpret_step(vcpu);
+		interpret_traps(vcpu);
 		break;
 	case WORLD_EXIT_INTERRUPTED:
 	case WORLD_EXIT_DIED:
