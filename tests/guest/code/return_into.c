@@ -80,7 +80,6 @@ static uint64_t run(uint8_t *at)
 }
 
 /* A chain of frames in one page, patched at the bottom. */
-static unsigned depth;
 static uint64_t (*chain)(unsigned);
 
 static __attribute__((noinline)) uint64_t bottom(void)
@@ -139,7 +138,7 @@ void test_main(void)
 		}
 	}
 	emit_chain();
-	chain = (uint64_t (*)(unsigned))(code + 512);
+	chain = (void *)(code + 512);
 	for (next = 1; next < 40; next += 3) {
 		uint64_t sum = 0;
 
@@ -147,5 +146,4 @@ void test_main(void)
 			sum += (uint8_t)(next + i);
 		expect_equal(chain(0) & 0xff, sum & 0xff, "chain %u", next);
 	}
-	(void)depth;
 }

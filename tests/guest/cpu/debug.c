@@ -31,7 +31,8 @@ static void arm(unsigned n, uint64_t address, unsigned type, unsigned length)
 	case 2: dr2_write(address); break;
 	default: dr3_write(address); break;
 	}
-	dr7_write(0x400 | 1ul << (n * 2) | (uint64_t)(type | (length == 8 ? 2 : length - 1) << 2) << (16 + n * 4));
+	dr7_write(0x400 | 1ul << (n * 2) |
+		  (uint64_t)(type | (length == 8 ? 2 : length - 1) << 2) << (16 + n * 4));
 	hits = 0;
 }
 

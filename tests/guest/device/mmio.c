@@ -109,7 +109,8 @@ void test_main(void)
 	nowhere(TEST_BASE + 0x20000);
 	for (unsigned i = 0; i < 3; i++) {
 		lapic_write(LAPIC_TPR, 0);
-		expect_equal(user_run(u_read, USER_FREE + LAPIC_VERSION, USER_FREE + LAPIC_TPR, 0), TRAP_SYSCALL);
+		expect_equal(user_run(u_read, USER_FREE + LAPIC_VERSION, USER_FREE + LAPIC_TPR, 0),
+			     TRAP_SYSCALL);
 		expect_equal((uint32_t)user_frame.rax, lapic_read(LAPIC_VERSION), "CPL3 reads a device");
 		expect_equal((uint32_t)user_frame.rbx, lapic_read(LAPIC_TPR), "CPL3 writes a device");
 		expect_equal(lapic_read(LAPIC_TPR), lapic_read(LAPIC_VERSION) & 0xff);

@@ -56,7 +56,8 @@ void test_main(void)
 	unsigned second = from_bcd(get(0)), minute = from_bcd(get(2)), hour = from_bcd(get(4));
 
 	expect(second < 60 && minute < 60 && hour < 24, "%u:%u:%u", hour, minute, second);
-	expect(from_bcd(get(8)) >= 1 && from_bcd(get(8)) <= 12 && from_bcd(get(7)) >= 1 && from_bcd(get(7)) <= 31);
+	expect(from_bcd(get(8)) >= 1 && from_bcd(get(8)) <= 12 && from_bcd(get(7)) >= 1 &&
+	       from_bcd(get(7)) <= 31);
 	set(0x0b, 0x06);		/* binary */
 	settled();
 	unsigned binary = get(4);

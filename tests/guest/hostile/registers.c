@@ -27,7 +27,8 @@ static bool dismiss(struct trap_frame *f)
 static void msrs(void)
 {
 	static const uint32_t ranges[][2] = {
-		{ 0, 0x1200 }, { 0xc0000080, 0xc0000110 }, { 0xc0010000, 0xc0010300 }, { 0x40000000, 0x40000110 },
+		{ 0, 0x1200 }, { 0xc0000080, 0xc0000110 }, { 0xc0010000, 0xc0010300 },
+		{ 0x40000000, 0x40000110 },
 		{ 0x4b564d00, 0x4b564d10 },
 	};
 	uint64_t readable = 0, v;
@@ -56,9 +57,9 @@ static void msrs(void)
 
 static bool dangerous(uint16_t port)
 {
-	return (port >= 0xf0 && port <= 0xf7) || (port >= 0x3f8 && port <= 0x3ff) || port == 0x64 || port == 0x92 ||
-	       (port >= 0xcf8 && port <= 0xcff) || (port >= 0x500 && port < 0x700) || port == 0xb2 || port == 0xb3 ||
-	       (port >= 0xb000 && port < 0xb100) || port == 0x505;
+	return (port >= 0xf0 && port <= 0xf7) || (port >= 0x3f8 && port <= 0x3ff) || port == 0x64 ||
+	       port == 0x92 || (port >= 0xcf8 && port <= 0xcff) || (port >= 0x500 && port < 0x700) ||
+	       port == 0xb2 || port == 0xb3 || (port >= 0xb000 && port < 0xb100);
 }
 
 static void ports(void)

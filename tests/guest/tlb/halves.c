@@ -67,8 +67,8 @@ void test_main(void)
 		volatile uint64_t *cell = (uint64_t *)cells[data];
 
 		*cell = 100;
-		expect_equal(call_on(stacks[stack], where[code], (uint64_t *)cells[data], where[next], rips), 106,
-			     "code %u stack %u data %u next %u", code, stack, data, next);
+		expect_equal(call_on(stacks[stack], where[code], (uint64_t *)cells[data], where[next],
+				     rips), 106, "code %u stack %u data %u next %u", code, stack, data, next);
 		expect_equal(rips[0], where[code], "RIP-relative");
 		expect_equal(rips[1], where[next], "RIP-relative");
 		expect_equal(trap_rip & ~0xffful, where[next], "trap in the inner call");
