@@ -30,11 +30,16 @@
 
 struct bystander {
 	volatile unsigned rounds, wrong, stop;
-	volatile unsigned long next;	/* progress of attempts */
+};
+
+struct attempts {
+	volatile unsigned long next;	/* how far they have come */
 	volatile unsigned breaches, died, hung;
 };
 
+/* Shared memory; the attempts' children do not have the bystander's. */
 static struct bystander *bystander;
+static struct attempts *attempts;
 static pid_t bystander_pid;
 
 static inline void bystander_start(void)
@@ -43,7 +48,8 @@ static inline void bystander_start(void)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	bystander = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (bystander == MAP_FAILED)
+	attempts = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (bystander == MAP_FAILED || attempts == MAP_FAILED)
 		check_abort("mmap");
 	bystander_pid = fork();
 	if (bystander_pid)
@@ -105,12 +111,12 @@ static inline int bystander_verdict(void)
 
 	for (int i = 0; i < 100 && bystander->rounds == rounds; i++)
 		usleep(20000);
-	printf("# %u died, %u hung, bystander did %u rounds\n", bystander->died, bystander->hung, bystander->rounds);
+	printf("# %u died, %u hung, bystander did %u rounds\n", attempts->died, attempts->hung, bystander->rounds);
 	expect(bystander->rounds > rounds, "the bystander still runs");
 	bystander->stop = 1;
 	waitpid(bystander_pid, &status, 0);
 	expect(!status && !bystander->wrong, "the bystander's memory is unharmed");
-	expect(!bystander->breaches, "nothing was breached");
+	expect(!attempts->breaches, "nothing was breached");
 	expect(kernel_works(), "the guest kernel works");
 	return check_result();
 }
@@ -165,8 +171,8 @@ static inline void hostile_attempts(unsigned long count, void (*attempt)(unsigne
 {
 	double begin = hostile_now();
 
-	bystander->next = 0;
-	while (bystander->next < count && hostile_now() < begin + seconds) {
+	attempts->next = 0;
+	while (attempts->next < count && hostile_now() < begin + seconds) {
 		pid_t pid = fork();
 
 		if (pid < 0)
@@ -175,11 +181,12 @@ static inline void hostile_attempts(unsigned long count, void (*attempt)(unsigne
 			int null = open("/dev/null", O_RDWR);
 
 			dup2(null, 1), dup2(null, 2);
+			munmap(bystander, 4096);
 			hostile_catch();
-			while (bystander->next < count && hostile_now() < begin + seconds) {
-				unsigned long i = bystander->next;
+			while (attempts->next < count && hostile_now() < begin + seconds) {
+				unsigned long i = attempts->next;
 
-				bystander->next = i + 1;
+				attempts->next = i + 1;
 				hostile_timer(10);
 				attempt(i);
 			}
@@ -194,22 +201,22 @@ static inline void hostile_attempts(unsigned long count, void (*attempt)(unsigne
 
 			if (got == pid) {
 				if (status)
-					bystander->died++;
+					attempts->died++;
 				break;
 			}
 			usleep(2000);
-			quiet = bystander->next == seen ? quiet + 1 : 0;
-			seen = bystander->next;
+			quiet = attempts->next == seen ? quiet + 1 : 0;
+			seen = attempts->next;
 			if (quiet > 150) {
 				kill(pid, SIGKILL);
 				waitpid(pid, NULL, 0);
-				bystander->hung++;
+				attempts->hung++;
 				break;
 			}
 		}
 	}
-	if (bystander->next < count)
-		printf("# %lu of %lu attempts in the time given\n", bystander->next, count);
+	if (attempts->next < count)
+		printf("# %lu of %lu attempts in the time given\n", attempts->next, count);
 }
 
 /* All registers set, then a jump. */

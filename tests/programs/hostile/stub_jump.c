@@ -47,7 +47,7 @@ static void jump_to(uintptr_t target, unsigned variant)
 		hostile_jump(&r);
 	}
 	if (hostile_readable(LOOT))
-		bystander->breaches++;
+		attempts->breaches++;
 }
 
 static void text(unsigned long i)

@@ -92,7 +92,7 @@ static void use_kernel(void)
 	if (!sigsetjmp(hostile_resume, 1))
 		__asm__ volatile("ud2");
 	if (hostile_readable(LOOT))
-		bystander->breaches++;
+		attempts->breaches++;
 }
 
 static void attempt(unsigned long i)
@@ -143,7 +143,7 @@ static void forged(unsigned long i)
 		hostile_jump(&r);
 	}
 	if (hostile_readable(LOOT))
-		bystander->breaches++;
+		attempts->breaches++;
 }
 
 int main(void)
