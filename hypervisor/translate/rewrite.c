@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One guest instruction to host code: classification, the general form (copy
- * with the memory operand rebased), and RSP as an ordinary register.
+ * One guest instruction to host code: classification, leaving for the engine,
+ * and the instructions that are neither copied (operand.c, rsp.c) nor branches
+ * nor stack operations (branch.c, stack.c).
  *
  * Every form keeps two promises: no flag is changed that the instruction does
  * not change, and at every host address the guest's state can be put together
@@ -30,7 +31,7 @@ void rewrite_fix(struct rewrite *r, unsigned flags, unsigned spilled)
 
 /* --- registers --- */
 
-static int gpr_of(ZydisRegister reg)
+int rewrite_gpr(ZydisRegister reg)
 {
 	ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
 
@@ -48,14 +49,14 @@ uint32_t rewrite_used(const struct insn *insn)
 		int reg;
 
 		if (op->type == ZYDIS_OPERAND_TYPE_REGISTER) {
-			reg = gpr_of(op->reg.value);
+			reg = rewrite_gpr(op->reg.value);
 			if (reg >= 0)
 				used |= 1u << reg;
 		} else if (op->type == ZYDIS_OPERAND_TYPE_MEMORY) {
-			reg = gpr_of(op->mem.base);
+			reg = rewrite_gpr(op->mem.base);
 			if (reg >= 0)
 				used |= 1u << reg;
-			reg = gpr_of(op->mem.index);
+			reg = rewrite_gpr(op->mem.index);
 			if (reg >= 0)
 				used |= 1u << reg;
 		}
@@ -138,358 +139,6 @@ void rewrite_finish(struct rewrite *r)
 		emit_store_imm32(&r->out, VCPU_ADDR(fast.exit_index), (uint32_t)(uintptr_t)site);
 		emit_jump(&r->out, (uintptr_t)translate_callout);
 	}
-}
-
-/* --- the general form --- */
-
-static const ZydisDecodedOperand *memory_operand(const struct insn *insn)
-{
-	for (unsigned i = 0; i < insn->zy.operand_count; i++)
-		if (insn->ops[i].type == ZYDIS_OPERAND_TYPE_MEMORY &&
-		    insn->ops[i].visibility != ZYDIS_OPERAND_VISIBILITY_HIDDEN)
-			return &insn->ops[i];
-	return NULL;
-}
-
-static bool is_segment_override(uint8_t byte)
-{
-	return byte == 0x26 || byte == 0x2e || byte == 0x36 || byte == 0x3e || byte == 0x64 ||
-	       byte == 0x65;
-}
-
-/* Would a SIB index field of 100 name a register, by the prefix's X bit? */
-static bool extends_index(const struct insn *insn)
-{
-	const uint8_t *lead = insn->bytes + insn->zy.raw.prefix_count;
-
-	switch (insn->zy.encoding) {
-	case ZYDIS_INSTRUCTION_ENCODING_LEGACY:
-		return (insn->zy.attributes & ZYDIS_ATTRIB_HAS_REX) && (lead[-1] & 2);
-	case ZYDIS_INSTRUCTION_ENCODING_VEX:
-		return lead[0] == 0xc4 && !(lead[1] & 0x40);
-	default:
-		return !(lead[1] & 0x40);
-	}
-}
-
-/* Put `reg` (a low register) where the encoding names RSP as a register operand. */
-static bool replace_rsp(const struct insn *insn, uint8_t *opcode_byte, uint8_t *modrm, unsigned reg)
-{
-	for (unsigned i = 0; i < insn->zy.operand_count; i++) {
-		const ZydisDecodedOperand *op = &insn->ops[i];
-
-		if (op->type != ZYDIS_OPERAND_TYPE_REGISTER || gpr_of(op->reg.value) != REG_RSP)
-			continue;
-		if (op->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN)
-			return false;
-		switch (op->encoding) {
-		case ZYDIS_OPERAND_ENCODING_MODRM_REG:
-			*modrm = (uint8_t)((*modrm & ~0x38) | reg << 3);
-			break;
-		case ZYDIS_OPERAND_ENCODING_MODRM_RM:
-			*modrm = (uint8_t)((*modrm & ~0x07) | reg);
-			break;
-		case ZYDIS_OPERAND_ENCODING_OPCODE:
-			*opcode_byte = (uint8_t)((*opcode_byte & ~0x07) | reg);
-			break;
-		default:
-			return false;
-		}
-	}
-	return true;
-}
-
-bool rewrite_copy(struct rewrite *r, int replace)
-{
-	const struct insn *insn = r->insn;
-	const ZydisDecodedInstruction *zy = &insn->zy;
-	const ZydisDecodedOperand *mem = memory_operand(insn);
-	bool has_modrm = zy->attributes & ZYDIS_ATTRIB_HAS_MODRM;
-	bool is_lea = mem && mem->mem.type == ZYDIS_MEMOP_TYPE_AGEN;
-	bool rip_relative = mem && mem->mem.base == ZYDIS_REGISTER_RIP;
-	bool gs = mem && mem->mem.segment == ZYDIS_REGISTER_GS;
-	bool on_stack = mem && gpr_of(mem->mem.base) == REG_RSP;
-	uint8_t bytes[32], copy[INSN_MAX], *p = bytes;
-	unsigned head = zy->raw.prefix_count, at;
-
-	if (mem && !is_lea && mem->mem.segment == ZYDIS_REGISTER_FS)
-		return false;
-	if (mem && mem->mem.base == ZYDIS_REGISTER_EIP)
-		return false;
-	if (on_stack && (gs || is_lea || zy->address_width != 64))
-		return false;
-	memcpy(copy, insn->bytes, zy->length);
-	if (replace >= 0) {
-		unsigned modrm_at = has_modrm ? zy->raw.modrm.offset : 0;
-		/* One-byte opcodes with the register in them directly follow the prefixes, BSWAP
-		 * its escape. */
-		unsigned opcode_at = head + (zy->opcode_map == ZYDIS_OPCODE_MAP_0F ? 1 : 0);
-
-		if (!replace_rsp(insn, &copy[opcode_at], &copy[modrm_at], (unsigned)replace))
-			return false;
-	}
-
-	if (mem && !is_lea && !gs && !on_stack)
-		*p++ = 0x64;
-	for (unsigned i = 0; i < head; i++)
-		if (!mem || !is_segment_override(copy[i]) || (gs && copy[i] == 0x65))
-			*p++ = copy[i];
-	if (!rip_relative) {
-		memcpy(p, copy + head, zy->length - head);
-		p += zy->length - head;
-	} else {
-		uint64_t addr = r->next + (uint64_t)(int64_t)zy->raw.disp.value;
-		uint32_t addr32 = (uint32_t)addr;
-
-		if (!fits_sext32(addr) || extends_index(insn))
-			return false;
-		at = zy->raw.modrm.offset;
-		memcpy(p, copy + head, at - head);
-		p += at - head;
-		*p++ = (uint8_t)((copy[at] & 0x38) | 4);
-		*p++ = 0x25;
-		memcpy(p, &addr32, 4);
-		p += 4;
-		at = zy->raw.disp.offset + 4;
-		memcpy(p, copy + at, zy->length - at);
-		p += zy->length - at;
-	}
-	if (p - bytes > INSN_MAX)
-		return false;
-	emit_bytes(&r->out, bytes, (size_t)(p - bytes));
-	return true;
-}
-
-/*
- * The same through a scratch register that holds the operand's whole address:
- * for RIP-relative operands beyond the reach of [disp32].
- */
-static bool copy_far_rip(struct rewrite *r)
-{
-	const struct insn *insn = r->insn;
-	const ZydisDecodedInstruction *zy = &insn->zy;
-	const ZydisDecodedOperand *mem = memory_operand(insn);
-	uint64_t addr = r->next + (uint64_t)(int64_t)zy->raw.disp.value;
-	unsigned scratch, head = zy->raw.prefix_count, at = zy->raw.modrm.offset;
-	uint8_t bytes[32], *p = bytes;
-
-	if (zy->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY ||
-	    ((zy->attributes & ZYDIS_ATTRIB_HAS_REX) && (insn->bytes[head - 1] & 1)))
-		return false;
-	scratch = rewrite_scratch(rewrite_used(insn) | 1u << REG_RBP);
-	*p++ = mem->mem.segment == ZYDIS_REGISTER_GS ? 0x65 : 0x64;
-	for (unsigned i = 0; i < head; i++)
-		if (!is_segment_override(insn->bytes[i]))
-			*p++ = insn->bytes[i];
-	memcpy(p, insn->bytes + head, at - head);
-	p += at - head;
-	*p++ = (uint8_t)((insn->bytes[at] & 0x38) | scratch);
-	at = zy->raw.disp.offset + 4;
-	memcpy(p, insn->bytes + at, zy->length - at);
-	p += zy->length - at;
-	if (p - bytes > INSN_MAX)
-		return false;
-
-	rewrite_fix(r, r->after_sti ? FIX_SHADOW : 0, 0);
-	rewrite_spill(r, scratch, 0, 0);
-	emit_imm(&r->out, scratch, addr);
-	emit_bytes(&r->out, bytes, (size_t)(p - bytes));
-	rewrite_fix(r, FIX_DONE, 1u << scratch);
-	emit_load(&r->out, scratch, SPILL_ADDR(scratch));
-	return true;
-}
-
-bool rewrite_load_operand(struct rewrite *r, unsigned reg)
-{
-	const struct insn *insn = r->insn;
-	const ZydisDecodedInstruction *zy = &insn->zy;
-	const ZydisDecodedOperand *op = &insn->ops[0];
-	unsigned at = zy->raw.modrm.offset;
-	uint8_t bytes[32], *p = bytes, rex = 0x48, modrm = insn->bytes[at];
-
-	if (zy->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY || zy->address_width != 64)
-		return false;
-	if (op->type == ZYDIS_OPERAND_TYPE_REGISTER) {
-		int source = gpr_of(op->reg.value);
-
-		if (source < 0 || source == REG_RSP)
-			return false;
-		emit_move(&r->out, reg, (unsigned)source);
-		return true;
-	}
-	if (op->type != ZYDIS_OPERAND_TYPE_MEMORY || op->mem.segment == ZYDIS_REGISTER_FS)
-		return false;
-	if (zy->attributes & ZYDIS_ATTRIB_HAS_REX)
-		rex |= insn->bytes[zy->raw.prefix_count - 1] & 3;
-	if (op->mem.segment == ZYDIS_REGISTER_GS) {
-		if (gpr_of(op->mem.base) == REG_RSP)
-			return false;
-		*p++ = 0x65;
-	} else if (gpr_of(op->mem.base) != REG_RSP) {
-		*p++ = 0x64;
-	}
-	*p++ = rex;
-	*p++ = 0x8b;
-	if (op->mem.base == ZYDIS_REGISTER_RIP) {
-		uint64_t addr = r->next + (uint64_t)(int64_t)zy->raw.disp.value;
-		uint32_t addr32 = (uint32_t)addr;
-
-		if (!fits_sext32(addr) || (rex & 2))
-			return false;
-		*p++ = (uint8_t)(reg << 3 | 4);
-		*p++ = 0x25;
-		memcpy(p, &addr32, 4);
-		p += 4;
-	} else {
-		unsigned rest = zy->length - (at + 1);
-
-		*p++ = (uint8_t)((modrm & ~0x38) | reg << 3);
-		memcpy(p, insn->bytes + at + 1, rest);
-		p += rest;
-	}
-	emit_bytes(&r->out, bytes, (size_t)(p - bytes));
-	return true;
-}
-
-/* --- RSP as an ordinary register --- */
-
-static bool names_rsp(const struct insn *insn, bool *reads, bool *writes)
-{
-	bool found = false;
-
-	*reads = *writes = false;
-	for (unsigned i = 0; i < insn->zy.operand_count; i++) {
-		const ZydisDecodedOperand *op = &insn->ops[i];
-
-		if (op->type != ZYDIS_OPERAND_TYPE_REGISTER ||
-		    op->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN || gpr_of(op->reg.value) != REG_RSP)
-			continue;
-		found = true;
-		if (op->actions & ZYDIS_OPERAND_ACTION_MASK_READ)
-			*reads = true;
-		if (op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) {
-			*writes = true;
-			/* A conditional or narrow write keeps part of the old value. */
-			if (op->size < 32 || (op->actions & ZYDIS_OPERAND_ACTION_CONDWRITE))
-				*reads = true;
-		}
-	}
-	return found;
-}
-
-/* rsp = value + delta, without a second scratch; old RSP stays in its spill slot meanwhile. */
-static void set_rsp(struct rewrite *r, unsigned value, uint64_t addend, unsigned spilled)
-{
-	emit_store(&r->out, REG_RSP, SPILL_ADDR(REG_RSP));
-	rewrite_fix(r, 0, spilled | 1u << REG_RSP);
-	emit_imm(&r->out, REG_RSP, r->delta + addend);
-	emit_lea_sum(&r->out, REG_RSP, REG_RSP, value);
-	rewrite_fix(r, FIX_DONE, spilled);
-}
-
-static void get_rsp(struct rewrite *r, unsigned reg, uint64_t addend)
-{
-	emit_imm(&r->out, reg, addend - r->delta);
-	emit_lea_sum(&r->out, reg, REG_RSP, reg);
-}
-
-/*
- * ADD, SUB, AND of a small immediate work on RSP + delta as they do on RSP,
- * delta being a multiple of 64 KiB; of the flags only SF can differ (see
- * docs/decisions/0004-stack-pointer-flags.md).
- */
-static bool adjusts_rsp(const struct insn *insn)
-{
-	const ZydisDecodedOperand *imm = &insn->ops[1];
-
-	if (insn->zy.operand_count < 2 || insn->ops[0].type != ZYDIS_OPERAND_TYPE_REGISTER ||
-	    insn->ops[0].reg.value != ZYDIS_REGISTER_RSP || imm->type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
-		return false;
-	switch (insn->zy.mnemonic) {
-	case ZYDIS_MNEMONIC_ADD:
-	case ZYDIS_MNEMONIC_SUB:
-		return true;
-	case ZYDIS_MNEMONIC_AND:
-		return imm->imm.value.s < 0 && imm->imm.value.s >= -0x10000;
-	default:
-		return false;
-	}
-}
-
-static bool rewrite_lea_rsp(struct rewrite *r)
-{
-	const struct insn *insn = r->insn;
-	const ZydisDecodedOperand *mem = &insn->ops[1];
-	int dst = gpr_of(insn->ops[0].reg.value), base = gpr_of(mem->mem.base),
-	    index = gpr_of(mem->mem.index);
-
-	if (insn->zy.operand_width != 64 || insn->zy.address_width != 64 || index >= 0)
-		return false;
-	if (base == REG_RSP && dst == REG_RSP) {
-		emit_bytes(&r->out, insn->bytes, insn->zy.length);
-		return true;
-	}
-	if (base == REG_RSP) {
-		rewrite_spill(r, (unsigned)dst, 0, 0);
-		get_rsp(r, (unsigned)dst, (uint64_t)mem->mem.disp.value);
-		return true;
-	}
-	if (dst == REG_RSP && base >= 0) {
-		set_rsp(r, (unsigned)base, (uint64_t)mem->mem.disp.value, 0);
-		return true;
-	}
-	return false;
-}
-
-static void rewrite_rsp_operand(struct rewrite *r, bool reads, bool writes)
-{
-	const struct insn *insn = r->insn;
-	ZydisMnemonic m = insn->zy.mnemonic;
-	uint8_t *start = r->out.p;
-	unsigned n_fixes = r->n_fixes, scratch;
-
-	if (adjusts_rsp(insn)) {
-		emit_bytes(&r->out, insn->bytes, insn->zy.length);
-		return;
-	}
-	if (m == ZYDIS_MNEMONIC_LEA) {
-		if (rewrite_lea_rsp(r))
-			return;
-		rewrite_interpret(r, false);
-		return;
-	}
-	if (m == ZYDIS_MNEMONIC_MOV && insn->zy.operand_width == 64 &&
-	    insn->ops[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-	    insn->ops[0].type == ZYDIS_OPERAND_TYPE_REGISTER) {
-		int dst = gpr_of(insn->ops[0].reg.value), src = gpr_of(insn->ops[1].reg.value);
-
-		if (dst == REG_RSP && src == REG_RSP)
-			return;
-		if (dst == REG_RSP) {
-			set_rsp(r, (unsigned)src, 0, 0);
-		} else {
-			rewrite_spill(r, (unsigned)dst, 0, 0);
-			get_rsp(r, (unsigned)dst, 0);
-		}
-		return;
-	}
-	scratch = rewrite_scratch(rewrite_used(insn));
-	rewrite_spill(r, scratch, 0, 0);
-	if (reads)
-		get_rsp(r, scratch, 0);
-	if (!rewrite_copy(r, (int)scratch)) {
-		r->out.p = start;
-		r->n_fixes = n_fixes;
-		rewrite_interpret(r, false);
-		return;
-	}
-	if (writes) {
-		rewrite_fix(r, FIX_DONE | FIX_RSP_VALUE, 1u << scratch);
-		emit_imm(&r->out, REG_RSP, r->delta);
-		emit_lea_sum(&r->out, REG_RSP, REG_RSP, scratch);
-	}
-	rewrite_fix(r, FIX_DONE, 1u << scratch);
-	emit_load(&r->out, scratch, SPILL_ADDR(scratch));
 }
 
 /* --- classification --- */
@@ -725,7 +374,7 @@ void rewrite_insn(struct rewrite *r, bool interpret)
 	simd = !is_general_purpose(&insn->zy);
 	if (simd)
 		check_simd(r);
-	if (names_rsp(insn, &reads, &writes)) {
+	if (rewrite_names_rsp(insn, &reads, &writes)) {
 		rewrite_rsp_operand(r, reads, writes);
 		return;
 	}
@@ -734,7 +383,7 @@ void rewrite_insn(struct rewrite *r, bool interpret)
 
 		if (mem->mem.base == ZYDIS_REGISTER_RIP) {
 			uint64_t addr = r->next + (uint64_t)(int64_t)insn->zy.raw.disp.value;
-			int dst = gpr_of(insn->ops[0].reg.value);
+			int dst = rewrite_gpr(insn->ops[0].reg.value);
 
 			if (insn->zy.operand_width == 64 || insn->zy.operand_width == 32) {
 				if (insn->zy.operand_width == 32)
@@ -745,7 +394,7 @@ void rewrite_insn(struct rewrite *r, bool interpret)
 			rewrite_interpret(r, false);
 			return;
 		}
-		if (gpr_of(mem->mem.base) == REG_RSP) {
+		if (rewrite_gpr(mem->mem.base) == REG_RSP) {
 			if (!rewrite_lea_rsp(r))
 				rewrite_interpret(r, false);
 			return;
@@ -753,8 +402,8 @@ void rewrite_insn(struct rewrite *r, bool interpret)
 	}
 	if (rewrite_copy(r, -1))
 		return;
-	if (memory_operand(insn) && memory_operand(insn)->mem.base == ZYDIS_REGISTER_RIP &&
-	    insn->zy.mnemonic != ZYDIS_MNEMONIC_LEA && copy_far_rip(r))
+	if (rewrite_memory(insn) && rewrite_memory(insn)->mem.base == ZYDIS_REGISTER_RIP &&
+	    insn->zy.mnemonic != ZYDIS_MNEMONIC_LEA && rewrite_copy_far(r))
 		return;
 	r->out.p = start;
 	r->n_fixes = n_fixes;

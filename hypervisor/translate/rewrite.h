@@ -44,7 +44,10 @@ void rewrite_fall_through(struct rewrite *r);
 /* Emit the out-of-line parts. */
 void rewrite_finish(struct rewrite *r);
 
-/* --- for the parts of the rewriter: rewrite.c, branch.c, stack.c --- */
+/* --- for the parts of the rewriter: rewrite.c, operand.c, rsp.c, branch.c, stack.c --- */
+int rewrite_gpr(ZydisRegister reg);		/* which general register this is part of, or -1 */
+/* The explicit or implied memory operand, or NULL. */
+const ZydisDecodedOperand *rewrite_memory(const struct insn *insn);
 uint32_t rewrite_used(const struct insn *insn);	/* mask of general registers named or implied */
 unsigned rewrite_scratch(uint32_t used);	/* a low register (not RSP) outside the mask */
 void rewrite_spill(struct rewrite *r, unsigned reg, unsigned spilled_before, unsigned flags);
@@ -59,8 +62,18 @@ void rewrite_interpret(struct rewrite *r, bool ends);
  * false: not expressible (too long, odd encoding); nothing was emitted.
  */
 bool rewrite_copy(struct rewrite *r, int replace);
+/*
+ * The same through a scratch register that holds the operand's whole address:
+ * for RIP-relative operands beyond the reach of [disp32].
+ */
+bool rewrite_copy_far(struct rewrite *r);
 /* Emit "mov reg, <the explicit r/m operand of the current branch>". used: not to clobber. */
 bool rewrite_load_operand(struct rewrite *r, unsigned reg);
+
+/* Is RSP an explicit register operand, and how is it used? */
+bool rewrite_names_rsp(const struct insn *insn, bool *reads, bool *writes);
+void rewrite_rsp_operand(struct rewrite *r, bool reads, bool writes);
+bool rewrite_lea_rsp(struct rewrite *r);	/* false: not one of the simple ones */
 
 bool rewrite_stack(struct rewrite *r);		/* true: it was one of its instructions */
 bool rewrite_branch(struct rewrite *r);
