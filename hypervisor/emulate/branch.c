@@ -17,7 +17,7 @@ bool branch_check(struct vcpu *vcpu, uint64_t target)
 	return true;
 }
 
-/* Relative immediate or absolute operand, cut to the operand size. */
+/* Relative immediate or absolute operand, cut to the operand size; not yet checked. */
 static bool branch_target(struct vcpu *vcpu, const struct op *op, uint64_t *target)
 {
 	if (op->o[0].kind == OPERAND_IMM)
@@ -25,14 +25,14 @@ static bool branch_target(struct vcpu *vcpu, const struct op *op, uint64_t *targ
 	else if (!op_get(vcpu, op, 0, target))
 		return false;
 	*target &= size_mask(op->size);
-	return branch_check(vcpu, *target);
+	return true;
 }
 
 enum emulate_result op_jmp(struct vcpu *vcpu, const struct op *op)
 {
 	uint64_t target;
 
-	if (!branch_target(vcpu, op, &target))
+	if (!branch_target(vcpu, op, &target) || !branch_check(vcpu, target))
 		return EMULATE_EXCEPTION;
 	vcpu->rip = target;
 	return EMULATE_OK;
@@ -47,8 +47,17 @@ enum emulate_result op_call(struct vcpu *vcpu, const struct op *op)
 {
 	uint64_t target;
 
-	if (!branch_target(vcpu, op, &target) ||
-	    !stack_push(vcpu, op->size, op_next_rip(vcpu, op)))
+	if (!branch_target(vcpu, op, &target))
+		return EMULATE_EXCEPTION;
+	/* The stack's faults come before a bad target's; nothing is pushed for that. */
+	if (unlikely(!branch_check(vcpu, target))) {
+		struct vcpu_exception bad = vcpu->exception;
+
+		if (stack_probe(vcpu, op->size))
+			vcpu->exception = bad;
+		return EMULATE_EXCEPTION;
+	}
+	if (!stack_push(vcpu, op->size, op_next_rip(vcpu, op)))
 		return EMULATE_EXCEPTION;
 	vcpu->rip = target;
 	return EMULATE_OK;

@@ -367,10 +367,12 @@ enum emulate_result op_bound(struct vcpu *vcpu, const struct op *op)
 	unsigned size = op->o[0].size;
 	int64_t index = sign_extend(vcpu->regs[op->o[0].reg], size);
 	uint64_t low, high;
+	uint64_t second = (op_offset(vcpu, op) + size) & size_mask(op->address_size);
 	gva_t addr;
 
-	if (!op_linear(vcpu, op, 2 * size, false, &addr) || !mem_load(vcpu, addr, size, &low) ||
-	    !mem_load(vcpu, GVA((uint32_t)(addr.v + size)), size, &high))
+	if (!op_linear(vcpu, op, size, false, &addr) || !mem_load(vcpu, addr, size, &low) ||
+	    !mem_linear(vcpu, op->seg, second, size, false, &addr) ||
+	    !mem_load(vcpu, addr, size, &high))
 		return EMULATE_EXCEPTION;
 	if (index < sign_extend(low, size) || index > sign_extend(high, size)) {
 		vcpu_raise(vcpu, VEC_BR);

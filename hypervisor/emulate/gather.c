@@ -144,3 +144,19 @@ enum emulate_result op_gather(struct vcpu *vcpu, const struct op *op)
 	mask_write(vcpu, n, evex, count, finished, ok);
 	return ok ? op_done(vcpu, op) : EMULATE_EXCEPTION;
 }
+
+/* VZEROALL, VZEROUPPER outside 64-bit mode leave registers 8 and up alone: not to be run natively. */
+enum emulate_result op_vzero(struct vcpu *vcpu, const struct op *op)
+{
+	bool all = op->mnemonic == ZYDIS_MNEMONIC_VZEROALL;
+	uint8_t value[64];
+
+	if (!fpu_allowed(vcpu, NATIVE_SIMD | NATIVE_AVX))
+		return EMULATE_EXCEPTION;
+	fpu_to_memory(vcpu);
+	for (unsigned reg = 0; reg < 8; reg++) {
+		fpu_vector_read(vcpu, reg, value);
+		fpu_vector_write(vcpu, reg, value, all ? 0 : 16);
+	}
+	return op_done(vcpu, op);
+}

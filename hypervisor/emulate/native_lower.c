@@ -114,6 +114,19 @@ static uint8_t shape_free_register(struct shape *s)
 	return OP_NO_REG;
 }
 
+/* VEX.W and EVEX.W choose the size of an integer operand: ignored outside 64-bit mode. */
+static bool w_is_integer_size(const struct insn *insn, const struct shape *s)
+{
+	switch (insn->zy.mnemonic) {
+	case ZYDIS_MNEMONIC_VCVTSI2SS: case ZYDIS_MNEMONIC_VCVTSI2SD:
+	case ZYDIS_MNEMONIC_VCVTUSI2SS: case ZYDIS_MNEMONIC_VCVTUSI2SD:
+	case ZYDIS_MNEMONIC_VMOVD: case ZYDIS_MNEMONIC_VPEXTRD: case ZYDIS_MNEMONIC_VPINSRD:
+		return true;
+	default:
+		return s->gpr;
+	}
+}
+
 static void emit(struct native *n, unsigned byte)
 {
 	if (n->length < NATIVE_CODE_MAX)
@@ -179,7 +192,7 @@ static unsigned emit_vex(struct native *n, const struct op *op, const struct ins
 	if (op->mode != DECODE_64) {
 		rxb = 0xe0;
 		second |= 0x40;
-		if (s->gpr)
+		if (w_is_integer_size(insn, s))
 			second &= 0x7f;
 	}
 	if (s->stack_vvvv)
@@ -207,7 +220,7 @@ static unsigned emit_evex(struct native *n, const struct op *op, const struct in
 		p0 |= 0xf0;
 		p1 |= 0x40;
 		p2 |= 0x08;
-		if (s->gpr)
+		if (w_is_integer_size(insn, s))
 			p1 &= 0x7f;
 	}
 	emit(n, 0x62);
@@ -327,6 +340,11 @@ int native_lower(struct op *op, const struct insn *insn)
 		n->flags |= NATIVE_NOWAIT;
 	if (s.memory && s.memory->mem.type == ZYDIS_MEMOP_TYPE_VSIB)
 		return gather_lower(op, insn);
+	if (op->mode != DECODE_64 && (zy->mnemonic == ZYDIS_MNEMONIC_VZEROALL ||
+				      zy->mnemonic == ZYDIS_MNEMONIC_VZEROUPPER)) {
+		op->run = op_vzero;
+		return 0;
+	}
 	s.used |= 1u << REG_RSP;
 	if (s.memory)
 		lower_memory(op, insn, &s);
@@ -363,6 +381,11 @@ int native_lower(struct op *op, const struct insn *insn)
 	}
 	while (at < zy->length)
 		emit(n, insn->bytes[at++]);
+	/* A register in an immediate: eight of them outside 64-bit mode. */
+	if (op->mode != DECODE_64 && (zy->mnemonic == ZYDIS_MNEMONIC_VBLENDVPS ||
+				      zy->mnemonic == ZYDIS_MNEMONIC_VBLENDVPD ||
+				      zy->mnemonic == ZYDIS_MNEMONIC_VPBLENDVB))
+		n->code[n->length - 1] &= 0x7f;
 	emit(n, 0xc3);
 	op->run = op_native;
 	return n->length < NATIVE_CODE_MAX ? 0 : -ENOTSUP;

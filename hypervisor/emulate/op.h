@@ -93,7 +93,7 @@ struct op {
 int op_lower(struct op *op, enum decode_mode mode, const struct insn *insn);
 /* native.c: fill op->native; 0, -EINVAL (#UD), -ENOTSUP. */
 int native_lower(struct op *op, const struct insn *insn);
-op_handler op_native, op_undefined, op_gather;
+op_handler op_native, op_undefined, op_gather, op_vzero;
 int gather_lower(struct op *op, const struct insn *insn);
 
 /* RIP behind the instruction. */
@@ -231,6 +231,8 @@ int rmw_commit(struct vcpu *vcpu, struct rmw *rmw, uint64_t *old, uint64_t value
 unsigned stack_size(const struct vcpu *vcpu);
 bool stack_push(struct vcpu *vcpu, unsigned size, uint64_t value);	/* moves RSP */
 bool stack_pop(struct vcpu *vcpu, unsigned size, uint64_t *value);	/* moves RSP */
+/* Would a push fault? */
+bool stack_probe(struct vcpu *vcpu, unsigned size);
 /* Read at RSP + displacement without moving it. */
 bool stack_peek(struct vcpu *vcpu, unsigned displacement, unsigned size, uint64_t *value);
 void stack_adjust(struct vcpu *vcpu, int64_t n);

@@ -44,11 +44,8 @@ static bool mem_linear_legacy(struct vcpu *vcpu, unsigned seg, uint64_t offset, 
 			goto good;
 		}
 	}
-	if (unlikely(last > s->limit || last < first)) {
-		/* A flat 4 GiB segment wraps around, as hardware lets it. */
-		if (s->limit != 0xffffffff)
-			return segment_fault(vcpu, seg);
-	}
+	if (unlikely(last > s->limit || last < first))
+		return segment_fault(vcpu, seg);
 good:
 	*out = GVA((uint32_t)(segment_base(vcpu, seg) + first));
 	return true;

@@ -42,6 +42,14 @@ bool stack_push(struct vcpu *vcpu, unsigned size, uint64_t value)
 	return true;
 }
 
+bool stack_probe(struct vcpu *vcpu, unsigned size)
+{
+	gva_t addr;
+
+	return stack_linear(vcpu, -(int64_t)size, size, true, &addr) &&
+	       mem_probe_write(vcpu, addr, size);
+}
+
 bool stack_peek(struct vcpu *vcpu, unsigned displacement, unsigned size, uint64_t *value)
 {
 	gva_t addr;

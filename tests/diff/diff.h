@@ -2,7 +2,7 @@
 /*
  * Differential test of instructions: one case, several executors, equal outcomes.
  *
- * A case is one 64-bit instruction at CPL3 with registers, flags, vector state
+ * A case is one instruction at CPL3, 64-bit or compatibility mode, with registers, flags, vector state
  * and memory.  An executor runs it and reports the state after it, or its fault.
  * All executors show the same memory at the same addresses:
  *
@@ -37,6 +37,7 @@ struct diff_memory {
 };
 
 struct diff_case {
+	bool compat;			/* 32-bit code segment */
 	uint8_t code[16];
 	unsigned length;
 	unsigned offset;		/* of the instruction in the code page */
@@ -86,7 +87,8 @@ struct diff_rng { uint64_t state; };
 uint64_t diff_random(struct diff_rng *rng);
 enum diff_map { MAP_ONE, MAP_0F, MAP_0F38, MAP_0F3A, MAP_VEX1, MAP_VEX2, MAP_VEX3, MAP_EVEX1,
 		MAP_EVEX2, MAP_EVEX3, MAP_COUNT };
-bool diff_generate(struct diff_rng *rng, enum diff_map map, unsigned opcode, struct diff_case *c);
+bool diff_generate(struct diff_rng *rng, enum diff_map map, unsigned opcode, bool compat,
+		   struct diff_case *c);
 void diff_describe(const struct diff_case *c, char *text, size_t size);
 
 #endif

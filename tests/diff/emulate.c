@@ -85,6 +85,12 @@ static void state_load(const struct diff_case *c)
 	vcpu.seg[SEG_CS] = flat;
 	vcpu.seg[SEG_CS].selector = 0x33;
 	vcpu.seg[SEG_CS].attr = SEG_ATTR_P | SEG_ATTR_S | SEG_ATTR_DPL | SEG_ATTR_L | 11;
+	if (c->compat) {
+		vcpu.seg[SEG_CS].selector = 0x23;
+		vcpu.seg[SEG_CS].attr = SEG_ATTR_P | SEG_ATTR_S | SEG_ATTR_DPL | SEG_ATTR_DB |
+					SEG_ATTR_G | 11;
+		vcpu.seg[SEG_DS] = vcpu.seg[SEG_ES] = flat;
+	}
 	vcpu.gdtr.limit = 0;
 	memcpy(vcpu.regs, c->regs, sizeof(vcpu.regs));
 	vcpu.rip = DIFF_CODE + c->offset;

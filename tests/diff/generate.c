@@ -135,7 +135,7 @@ static bool excluded(const struct insn *insn)
 {
 	switch (insn->zy.mnemonic) {
 	case ZYDIS_MNEMONIC_SYSCALL: case ZYDIS_MNEMONIC_SYSENTER: case ZYDIS_MNEMONIC_INT:
-	case ZYDIS_MNEMONIC_INT1: case ZYDIS_MNEMONIC_INT3: case ZYDIS_MNEMONIC_CPUID:
+	case ZYDIS_MNEMONIC_INT1: case ZYDIS_MNEMONIC_INTO: case ZYDIS_MNEMONIC_INT3: case ZYDIS_MNEMONIC_CPUID:
 	case ZYDIS_MNEMONIC_RDTSC: case ZYDIS_MNEMONIC_RDTSCP: case ZYDIS_MNEMONIC_RDPID:
 	case ZYDIS_MNEMONIC_RDPMC: case ZYDIS_MNEMONIC_RDRAND: case ZYDIS_MNEMONIC_RDSEED:
 	case ZYDIS_MNEMONIC_XGETBV: case ZYDIS_MNEMONIC_RDPKRU: case ZYDIS_MNEMONIC_WRPKRU:
@@ -146,6 +146,7 @@ static bool excluded(const struct insn *insn)
 	case ZYDIS_MNEMONIC_WRFSBASE: case ZYDIS_MNEMONIC_WRGSBASE:
 	case ZYDIS_MNEMONIC_LSS: case ZYDIS_MNEMONIC_LFS: case ZYDIS_MNEMONIC_LGS:
 	case ZYDIS_MNEMONIC_IRET: case ZYDIS_MNEMONIC_IRETD: case ZYDIS_MNEMONIC_IRETQ:
+	case ZYDIS_MNEMONIC_POPFD: case ZYDIS_MNEMONIC_PUSHFD:
 	case ZYDIS_MNEMONIC_POPF: case ZYDIS_MNEMONIC_POPFQ: case ZYDIS_MNEMONIC_PUSHF:
 	case ZYDIS_MNEMONIC_PUSHFQ: case ZYDIS_MNEMONIC_VMCALL: case ZYDIS_MNEMONIC_VMMCALL:
 	/* Images are arbitrary here, and may be as large as memory; main.c has its own. */
@@ -160,6 +161,16 @@ static bool excluded(const struct insn *insn)
 		break;
 	}
 	if (insn->zy.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_FS)
+		return true;
+	if (insn->zy.machine_mode != ZYDIS_MACHINE_MODE_LONG_64 &&
+	    (insn->zy.attributes & ZYDIS_ATTRIB_HAS_SEGMENT))
+		return true;
+	/* W set is undefined to AMD, ignored by Intel. */
+	if (insn->zy.machine_mode != ZYDIS_MACHINE_MODE_LONG_64 &&
+	    (insn->zy.mnemonic == ZYDIS_MNEMONIC_VPEXTRD ||
+	     insn->zy.mnemonic == ZYDIS_MNEMONIC_VPINSRD) && insn->zy.raw.vex.W)
+		return true;
+	if (insn->ops[0].type == ZYDIS_OPERAND_TYPE_POINTER)
 		return true;
 	/* REP prefixes override the condition on some CPUs. */
 	if (insn->zy.mnemonic == ZYDIS_MNEMONIC_LOOPE || insn->zy.mnemonic == ZYDIS_MNEMONIC_LOOPNE) {
@@ -198,7 +209,7 @@ static void encode(struct diff_rng *rng, enum diff_map map, unsigned opcode, str
 	c->length = 0;
 	if (chance(rng, 3))
 		put(c, 0x67);
-	if (chance(rng, 2))
+	if (chance(rng, 2) && !c->compat)
 		put(c, 0x65);
 	if (map <= MAP_0F3A) {
 		if (chance(rng, 4))
@@ -207,7 +218,7 @@ static void encode(struct diff_rng *rng, enum diff_map map, unsigned opcode, str
 			put(c, simd[1 + below(rng, 3)]);
 		if (chance(rng, 4))
 			put(c, 0x66);
-		if (chance(rng, 50))
+		if (chance(rng, 50) && !c->compat)
 			put(c, 0x40 | below(rng, 16));
 		if (map != MAP_ONE)
 			put(c, 0x0f);
@@ -219,7 +230,7 @@ static void encode(struct diff_rng *rng, enum diff_map map, unsigned opcode, str
 		unsigned vvvv = chance(rng, 40) ? 15 : below(rng, 16);
 
 		put(c, 0xc4);
-		put(c, below(rng, 8) << 5 | (map - MAP_VEX1 + 1));
+		put(c, (below(rng, 8) | (c->compat ? 6 : 0)) << 5 | (map - MAP_VEX1 + 1));
 		put(c, below(rng, 2) << 7 | vvvv << 3 | below(rng, 8));
 	} else {
 		bool plain = chance(rng, 40);
@@ -270,6 +281,8 @@ static void aim(struct diff_rng *rng, const struct insn *insn, const ZydisDecode
 
 	if (o->mem.type == ZYDIS_MEMOP_TYPE_VSIB)
 		index = -1;
+	if (insn->zy.address_width == 16)
+		return;
 	if (base < 0) {
 		if (insn->zy.raw.disp.size == 32) {
 			uint32_t d = (uint32_t)target;
@@ -323,8 +336,9 @@ static void tame(struct diff_rng *rng, const struct insn *insn, struct diff_case
 		/* Nothing but the test may be reached. */
 		for (unsigned i = 0; i < 16; i++) {
 			if (i != 4)
-				c->regs[i] = chance(rng, 50) ? DIFF_CODE + below(rng, DIFF_PAGE)
-							     : diff_random(rng) | 1ul << 62;
+				c->regs[i] = chance(rng, 50) ? DIFF_CODE + below(rng, DIFF_PAGE) :
+					     c->compat ? 0xc0000000 | diff_random(rng)
+						       : diff_random(rng) | 1ul << 62;
 		}
 		break;
 	default:
@@ -356,12 +370,14 @@ static void tame(struct diff_rng *rng, const struct insn *insn, struct diff_case
 	}
 }
 
-bool diff_generate(struct diff_rng *rng, enum diff_map map, unsigned opcode, struct diff_case *c)
+bool diff_generate(struct diff_rng *rng, enum diff_map map, unsigned opcode, bool compat,
+		   struct diff_case *c)
 {
 	struct insn insn;
 
+	c->compat = compat;
 	encode(rng, map, opcode, c);
-	if (decode_insn(DECODE_64, c->code, c->length, &insn) || excluded(&insn))
+	if (decode_insn(c->compat ? DECODE_32 : DECODE_64, c->code, c->length, &insn) || excluded(&insn))
 		return false;
 	c->length = insn.zy.length;
 	c->offset = 0x800;
@@ -380,7 +396,7 @@ bool diff_generate(struct diff_rng *rng, enum diff_map map, unsigned opcode, str
 	}
 	/* Not into the instruction itself. */
 	if (insn.zy.attributes & ZYDIS_ATTRIB_IS_RELATIVE) {
-		if (decode_insn(DECODE_64, c->code, c->length, &insn))
+		if (decode_insn(c->compat ? DECODE_32 : DECODE_64, c->code, c->length, &insn))
 			return false;
 		if (insn.zy.raw.imm[0].is_relative &&
 		    insn.zy.raw.imm[0].value.s < 0 &&
@@ -391,6 +407,8 @@ bool diff_generate(struct diff_rng *rng, enum diff_map map, unsigned opcode, str
 		if (insn.ops[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
 			aim(rng, &insn, &insn.ops[i], c);
 	}
+	for (unsigned i = 0; compat && i < 16; i++)
+		c->regs[i] = i < 8 ? (uint32_t)c->regs[i] : 0;
 	c->faults_ignored = insn.zy.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX && insn.zy.raw.evex.aaa;
 	switch (insn.zy.mnemonic) {
 	case ZYDIS_MNEMONIC_VMASKMOVPS: case ZYDIS_MNEMONIC_VMASKMOVPD:
@@ -407,7 +425,10 @@ bool diff_generate(struct diff_rng *rng, enum diff_map map, unsigned opcode, str
 	default:
 		break;
 	}
-	c->flags_ignored = 0;
+	/* BCD is not run by the host's own instructions, all else is: what it leaves undefined
+	 * must be the same. */
+	c->flags_ignored = insn.zy.meta.category == ZYDIS_CATEGORY_DECIMAL ?
+			   insn.zy.cpu_flags->undefined : 0;
 	c->ignore_start = c->ignore_end = 0;
 	return true;
 }
@@ -421,8 +442,10 @@ void diff_describe(const struct diff_case *c, char *text, size_t size)
 	for (unsigned i = 0; i < c->length; i++)
 		n += (size_t)snprintf(text + n, size - n, "%02x", c->code[i]);
 	n += (size_t)snprintf(text + n, size - n, "  ");
-	if (decode_insn(DECODE_64, c->code, c->length, &insn))
+	if (decode_insn(c->compat ? DECODE_32 : DECODE_64, c->code, c->length, &insn))
 		return;
+	if (c->compat)
+		n += (size_t)snprintf(text + n, size - n, "(32) ");
 	ZydisFormatterInit(&formatter, ZYDIS_FORMATTER_STYLE_INTEL);
 	ZydisFormatterFormatInstruction(&formatter, &insn.zy, insn.ops, insn.zy.operand_count_visible,
 					text + n, size - n, DIFF_CODE + c->offset, NULL);

@@ -78,6 +78,7 @@ static void load(int sig, siginfo_t *info, void *context)
 		g[greg_of[i]] = (greg_t)current->regs[i];
 	g[REG_RIP] = (greg_t)(DIFF_CODE + current->offset);
 	g[REG_EFL] = (greg_t)current->rflags;
+	g[REG_CSGSFS] = (g[REG_CSGSFS] & ~0xffffll) | (current->compat ? 0x23 : 0x33);
 	xsave_copy((uint8_t *)uc->uc_mcontext.fpregs, current->xsave);
 	running = true;
 }
@@ -134,6 +135,8 @@ static bool native_init(void)
 	    !map(DIFF_CONST, DIFF_PAGE, PROT_READ | PROT_WRITE) ||
 	    !map(DIFF_STACK, DIFF_PAGE, PROT_READ | PROT_WRITE))
 		return false;
+	/* Compatibility mode needs data segments, which 64-bit processes start without. */
+	__asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(0x2b));
 	sigaltstack(&alternative, NULL);
 	action.sa_sigaction = load;
 	sigaction(SIGUSR1, &action, NULL);
