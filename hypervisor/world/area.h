@@ -20,7 +20,8 @@ struct world_area {
 	volatile uint32_t turn, kernel_sleeps, world_sleeps, command, reason, mode, kick_ack, done;
 	volatile uint64_t nonce;
 	volatile int64_t error;
-	uint8_t pad0[AREA_SPIN - 0x30];
+	volatile uint32_t started;
+	uint8_t pad0[AREA_SPIN - 0x34];
 	volatile uint32_t spin, yields, always_prove, kick_seq;
 	uint8_t pad1[AREA_COOKIE - 0x50];
 	volatile uint64_t cookie;
@@ -56,6 +57,7 @@ AREA_CHECK(mode, AREA_MODE);
 AREA_CHECK(kick_ack, AREA_KICK_ACK);
 AREA_CHECK(done, AREA_DONE);
 AREA_CHECK(error, AREA_ERROR);
+AREA_CHECK(started, AREA_STARTED);
 AREA_CHECK(fs_base, AREA_FS_BASE);
 AREA_CHECK(gs_base, AREA_GS_BASE);
 AREA_CHECK(regs, AREA_REGS);

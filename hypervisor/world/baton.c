@@ -33,8 +33,8 @@
 #define LIVENESS_NS		200000000ul	/* how often a sleeper looks whether the world lives */
 #define KICK_POLL_NS		1000000ul	/* without futex_waitv */
 #define QUICK_SPINS		200
-#define BATCH_PATIENCE_NS	20000000ul
-#define BATCH_POLL_NS		50000ul
+#define START_PATIENCE_NS	50000000ul
+#define START_POLL_NS		50000ul
 #define KICK_PATIENCE_NS	2000000ul
 
 #define HELD_UP_US		100u	/* nothing but another process takes so long */
@@ -151,14 +151,16 @@ static bool kick_settle(struct world *w, uint32_t seq)
 }
 
 /*
- * No kicks while requests are executed: the frame could hold the cookie, and they
- * would have to be repeated (proof.c).  DONE is the program's to write, so this
- * is believed for some time only.
+ * No kicks before guest code is entered: on a busy host the world may get its CPU
+ * only after the guest's next timer tick, and would never get any further; and
+ * while requests are executed a kick's frame could hold the cookie, and they would
+ * have to be repeated (proof.c).  STARTED is the program's to write, so this is
+ * believed for some time only.
  */
-static bool batch_pending(const struct world *w, uint32_t command, uint64_t since)
+static bool not_started(const struct world *w, uint64_t since)
 {
-	return (command & CMD_BATCH) && w->area->done == BATCH_PENDING &&
-	       clock_tsc_to_ns(clock_tsc()) - clock_tsc_to_ns(since) < BATCH_PATIENCE_NS;
+	return !w->area->started &&
+	       clock_tsc_to_ns(clock_tsc()) - clock_tsc_to_ns(since) < START_PATIENCE_NS;
 }
 
 /*
@@ -182,7 +184,7 @@ static void yield_timed(void)
 		yield_backoff *= 2;
 }
 
-static bool come_back(struct world *w, uint32_t command, volatile uint32_t *kick, uint64_t patience)
+static bool come_back(struct world *w, volatile uint32_t *kick, uint64_t patience)
 {
 	struct world_area *area = w->area;
 	uint64_t now, start, spin;
@@ -202,8 +204,9 @@ static bool come_back(struct world *w, uint32_t command, volatile uint32_t *kick
 	for (;;) {
 		if (area->turn != TURN_WORLD)
 			break;
-		if (kick && !seq && (*kick || (tuning.kick_after && clock_tsc() - now > tuning.kick_after)) &&
-		    !batch_pending(w, command, now)) {
+		if (kick && !seq &&
+		    ((*kick && !not_started(w, now)) ||
+		     (tuning.kick_after && clock_tsc() - now > tuning.kick_after))) {
 			kick_send(w, &seq);
 			start = clock_tsc();
 			yields = tuning.kernel_yields;
@@ -229,7 +232,7 @@ static bool come_back(struct world *w, uint32_t command, volatile uint32_t *kick
 		used = spare_watch_begin(w->pid, &then);
 		__atomic_exchange_n(&area->kernel_sleeps, 1, __ATOMIC_SEQ_CST);
 		if (area->turn == TURN_WORLD && kick && *kick && !seq)
-			sleep_for_turn(w, NULL, BATCH_POLL_NS);		/* held back: see above */
+			sleep_for_turn(w, NULL, START_POLL_NS);		/* held back: see above */
 		else if (area->turn == TURN_WORLD)
 			sleep_for_turn(w, seq ? NULL : kick, patience ? patience : LIVENESS_NS);
 		area->kernel_sleeps = 0;
@@ -275,6 +278,7 @@ bool baton_pass(struct world *w, uint32_t command, volatile uint32_t *kick)
 	area->command = command;
 	/* Behind the gates the stub writes it where the proof is looked for. */
 	if (command & CMD_RUN) {
+		area->started = 0;
 		w->nonce = world_random() >> 2;
 		w->proved = w->saved = false;
 	}
@@ -287,7 +291,7 @@ bool baton_pass(struct world *w, uint32_t command, volatile uint32_t *kick)
 	if (spinner && spinner != w)
 		park(spinner);
 	spinner = w;
-	if (!come_back(w, command, kick, command & CMD_RUN ? 0 : PATIENCE_NS))
+	if (!come_back(w, kick, command & CMD_RUN ? 0 : PATIENCE_NS))
 		return false;
 	w->signal_mode = area->mode == MODE_SIGNAL;	/* certain only once proved */
 	w->saved |= (command & CMD_SAVE) != 0;

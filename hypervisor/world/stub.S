@@ -226,6 +226,7 @@ fast_run:
 1:	test	$CMD_BASES, %r15d
 	jnz	fast_bases
 run:
+	movl	$1, AT(AREA_STARTED)
 	test	$CMD_IRET, %r15d
 	jnz	run_iret
 	lea	AT(AREA_RFLAGS), %rsp

@@ -47,6 +47,7 @@
 #define AREA_DONE		0x01c	/* u32: requests executed; BATCH_PENDING before that */
 #define AREA_NONCE		0x020	/* u64: what the proof must show */
 #define AREA_ERROR		0x028	/* s64: result of the request that failed, or 0 */
+#define AREA_STARTED		0x030	/* u32: guest code is being entered */
 #define AREA_SPIN		0x040	/* u32: TSC ticks to spin before sleeping; rarely written line */
 #define AREA_YIELDS		0x044	/* u32: sched_yield calls after that */
 #define AREA_ALWAYS_PROVE	0x048	/* u32: prove on the fast path, too */
