@@ -12,6 +12,8 @@
 struct watchpoint {
 	gva_t at;
 	unsigned length;
+	enum watch_type type;
+	bool touched;		/* by the present instruction; not for WATCH_WRITE */
 	bool readable;		/* mapped when last looked at; appearing counts as change */
 	uint8_t value[WATCHPOINT_LENGTH_MAX];
 };
@@ -99,7 +101,33 @@ static bool watchpoint_changed(struct vcpu *vcpu, struct watchpoint *w)
 	return changed;
 }
 
-int watchpoint_insert(struct vcpu *vcpu, gva_t at, unsigned length)
+static void observe(uint64_t addr, unsigned length, bool write)
+{
+	for (unsigned i = 0; i < watchpoints.count; i++) {
+		struct watchpoint *w = &watchpoints.list[i];
+
+		if (w->type != WATCH_WRITE && (w->type == WATCH_ACCESS || !write) &&
+		    (addr - w->at.v < w->length || w->at.v - addr < length))
+			w->touched = true;
+	}
+}
+
+void watchpoints_begin(void)
+{
+	for (unsigned i = 0; i < watchpoints.count; i++)
+		if (watchpoints.list[i].type != WATCH_WRITE)
+			access_observe = observe;
+}
+
+static bool watchpoint_hit(struct vcpu *vcpu, struct watchpoint *w)
+{
+	bool hit = w->type == WATCH_WRITE ? watchpoint_changed(vcpu, w) : w->touched;
+
+	w->touched = false;
+	return hit;
+}
+
+int watchpoint_insert(struct vcpu *vcpu, gva_t at, unsigned length, enum watch_type type)
 {
 	struct watchpoint *w;
 
@@ -108,17 +136,17 @@ int watchpoint_insert(struct vcpu *vcpu, gva_t at, unsigned length)
 	if (watchpoints.count == WATCHPOINTS_MAX)
 		return -ENOSPC;
 	w = &watchpoints.list[watchpoints.count++];
-	*w = (struct watchpoint){ .at = at, .length = length };
+	*w = (struct watchpoint){ .at = at, .length = length, .type = type };
 	watchpoint_changed(vcpu, w);
 	return 0;
 }
 
-int watchpoint_remove(gva_t at, unsigned length)
+int watchpoint_remove(gva_t at, unsigned length, enum watch_type type)
 {
 	for (unsigned i = 0; i < watchpoints.count; i++) {
 		struct watchpoint *w = &watchpoints.list[i];
 
-		if (w->at.v == at.v && w->length == length) {
+		if (w->at.v == at.v && w->length == length && w->type == type) {
 			*w = watchpoints.list[--watchpoints.count];
 			return 0;
 		}
@@ -131,23 +159,27 @@ bool watchpoints_any(void)
 	return watchpoints.count;
 }
 
-bool watchpoints_check(struct vcpu *vcpu, gva_t *at)
+bool watchpoints_check(struct vcpu *vcpu, gva_t *at, enum watch_type *type)
 {
 	bool any = false;
 
+	access_observe = NULL;
 	for (unsigned i = 0; i < watchpoints.count; i++) {
-		if (!watchpoint_changed(vcpu, &watchpoints.list[i]))
+		struct watchpoint *w = &watchpoints.list[i];
+
+		if (!watchpoint_hit(vcpu, w) || any)
 			continue;
-		if (!any)
-			*at = watchpoints.list[i].at;
 		any = true;
+		*at = w->at;
+		*type = w->type;
 	}
 	return any;
 }
 
 void watchpoints_refresh(struct vcpu *vcpu)
 {
-	gva_t ignored;
+	enum watch_type type;
+	gva_t at;
 
-	watchpoints_check(vcpu, &ignored);
+	watchpoints_check(vcpu, &at, &type);
 }

@@ -293,7 +293,7 @@ enum gdb_action gdb_stop(struct vcpu *vcpu, enum gdb_stop_reason reason)
 
 enum gdb_stop_reason gdb_stopped_after(struct vcpu *vcpu)
 {
-	if (watchpoints_any() && watchpoints_check(vcpu, &gdb_talk.watch_address))
+	if (watchpoints_any() && watchpoints_check(vcpu, &gdb_talk.watch_address, &gdb_talk.watch_type))
 		return GDB_STOP_WATCH;
 	return session.stepping ? GDB_STOP_STEP : GDB_STOP_NONE;
 }

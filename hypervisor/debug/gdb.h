@@ -12,7 +12,8 @@
  *	whenever the loop gets control:	if (gdb_poll()) gdb_stop(vcpu, GDB_STOP_INTERRUPT)
  *	while gdb_stepping():		take no interrupts, interpret one instruction, then
  *					gdb_stopped_after(vcpu) says whether to gdb_stop()
- *	while gdb_watching():		interpret everything, asking gdb_stopped_after() each time
+ *	while gdb_watching():		interpret everything, watchpoints_begin() before and
+ *					gdb_stopped_after() behind each instruction
  *	before running guest code, unless gdb_stepping():
  *					if (gdb_breakpoint_at(rip)) gdb_stop(.., GDB_STOP_BREAKPOINT)
  *	the machine ends:		gdb_exit(status)

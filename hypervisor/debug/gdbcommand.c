@@ -46,7 +46,9 @@ void gdb_reply_stop(void)
 		gdb_reply_format(r, "T%02xthread:1;", SIGNAL_SEGV);
 		break;
 	case GDB_STOP_WATCH:
-		gdb_reply_format(r, "T%02xthread:1;watch:%lx;", SIGNAL_TRAP,
+		gdb_reply_format(r, "T%02xthread:1;%swatch:%lx;", SIGNAL_TRAP,
+				 gdb_talk.watch_type == WATCH_READ ? "r" :
+				 gdb_talk.watch_type == WATCH_ACCESS ? "a" : "",
 				 gdb_talk.watch_address.v);
 		break;
 	case GDB_STOP_BREAKPOINT:
@@ -185,12 +187,15 @@ static void point_change(struct vcpu *vcpu, const char *p, bool insert)
 	case 1:
 		ret = insert ? breakpoint_insert(addr, type == 1) : breakpoint_remove(addr, type == 1);
 		break;
-	case 2:
-		ret = insert ? watchpoint_insert(vcpu, addr, (unsigned)min_u64(kind, 255)) :
-			       watchpoint_remove(addr, (unsigned)min_u64(kind, 255));
+	case WATCH_WRITE:
+	case WATCH_READ:
+	case WATCH_ACCESS:
+		kind = min_u64(kind, 255);
+		ret = insert ? watchpoint_insert(vcpu, addr, (unsigned)kind, type) :
+			       watchpoint_remove(addr, (unsigned)kind, type);
 		break;
 	default:
-		return;		/* reads are not watched: "not supported" */
+		return;		/* "not supported" */
 	}
 	if (ret && ret != -EEXIST && ret != -ENOENT)
 		return reply_error((unsigned)-ret);

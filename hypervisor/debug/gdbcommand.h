@@ -22,6 +22,7 @@ struct gdb_talk {
 	bool swbreak;			/* the client knows the stop reason of that name */
 	enum gdb_stop_reason reason;	/* of the present stop */
 	gva_t watch_address;
+	enum watch_type watch_type;
 	enum gdb_action action;
 	struct gdb_parser parser;
 	struct gdb_reply reply;

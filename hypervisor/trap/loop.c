@@ -175,6 +175,8 @@ static void run_guest(struct vcpu *vcpu)
 	} else if (!interpret && vcpu->cpl == 0 && paged_64 && !(vcpu->rflags & RFLAGS_TF)) {
 		run_kernel(vcpu);
 	} else {
+		if (machine.config.gdb_port && gdb_watching())
+			watchpoints_begin();
 		interpret_step(vcpu);
 		if (machine.config.gdb_port) {
 			enum gdb_stop_reason why = gdb_stopped_after(vcpu);

@@ -21,6 +21,7 @@
 #include "debug/gdbregs.h"
 #include "machine/machine.h"
 #include "machine/timer.h"
+#include "memory/access.h"
 #include "memory/ram.h"
 
 static struct vcpu vcpu;
@@ -339,7 +340,7 @@ START_TEST(breakpoints_listed)
 	ck_assert(!gdb_breakpoint_at(GVA(0xffffffff81234567)));
 	ck_assert(gdb_breakpoint_at(GVA(0x1000)));
 	ck_assert_str_eq(ask("z0,ffffffff81234567,1"), "OK");
-	ck_assert_str_eq(ask("Z3,1000,4"), "");
+	ck_assert_str_eq(ask("Z5,1000,4"), "");
 	ck_assert_str_eq(ask("Z0"), "E16");
 	ck_assert_str_eq(ask("Z0,,"), "E16");
 	for (unsigned i = 0; i < 2 * BREAKPOINTS_MAX; i++) {
@@ -376,6 +377,38 @@ START_TEST(watchpoint_sees_change)
 	ck_assert_str_eq(ask("Z2,3000,0"), "E16");
 	ck_assert_str_eq(ask("z2,3000,4"), "OK");
 	ck_assert(!gdb_watching());
+}
+END_TEST
+
+static enum gdb_stop_reason touch(uint64_t addr, unsigned length, bool write)
+{
+	watchpoints_begin();
+	if (access_observe)
+		access_observe(addr, length, write);
+	return gdb_stopped_after(&vcpu);
+}
+
+START_TEST(watchpoint_sees_reads)
+{
+	ck_assert_str_eq(ask("Z3,3004,4"), "OK");
+	ck_assert_int_eq(touch(0x3000, 4, false), GDB_STOP_NONE);
+	ck_assert_int_eq(touch(0x3008, 8, false), GDB_STOP_NONE);
+	ck_assert_int_eq(touch(0x3004, 4, true), GDB_STOP_NONE);
+	ck_assert_int_eq(touch(0x3000, 8, false), GDB_STOP_WATCH);
+	ck_assert_int_eq(touch(0x3007, 1, false), GDB_STOP_WATCH);
+	client_packet("c");
+	serve(GDB_STOP_WATCH);
+	ck_assert_ptr_ne(strstr(answer, "T05thread:1;rwatch:3004;"), NULL);
+	ck_assert_str_eq(ask("z3,3004,4"), "OK");
+	ck_assert_str_eq(ask("Z4,3004,4"), "OK");
+	ck_assert_int_eq(touch(0x3004, 4, true), GDB_STOP_WATCH);
+	client_packet("c");
+	serve(GDB_STOP_WATCH);
+	ck_assert_ptr_ne(strstr(answer, "T05thread:1;awatch:3004;"), NULL);
+	ck_assert_str_eq(ask("z4,3004,4"), "OK");
+	ck_assert(!gdb_watching());
+	ck_assert_int_eq(touch(0x3004, 4, true), GDB_STOP_NONE);
+	ck_assert_ptr_eq(access_observe, NULL);
 }
 END_TEST
 
@@ -513,6 +546,7 @@ int main(void)
 	tcase_add_test(tc, memory);
 	tcase_add_test(tc, breakpoints_listed);
 	tcase_add_test(tc, watchpoint_sees_change);
+	tcase_add_test(tc, watchpoint_sees_reads);
 	tcase_add_test(tc, stepping_and_continuing);
 	tcase_add_test(tc, interrupt_while_running);
 	tcase_add_test(tc, client_hangs_up);
