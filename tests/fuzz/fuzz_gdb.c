@@ -31,6 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct vcpu vcpu;
 
+void (*access_observe)(uint64_t addr, unsigned len, bool write);
+
 static size_t part_in_ram(gva_t addr, size_t len)
 {
 	return addr.v < RAM_SIZE ? min_u64(len, RAM_SIZE - addr.v) : 0;
