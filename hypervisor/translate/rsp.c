@@ -16,7 +16,8 @@ bool rewrite_names_rsp(const struct insn *insn, bool *reads, bool *writes)
 		const ZydisDecodedOperand *op = &insn->ops[i];
 
 		if (op->type != ZYDIS_OPERAND_TYPE_REGISTER ||
-		    op->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN || rewrite_gpr(op->reg.value) != REG_RSP)
+		    op->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN ||
+		    rewrite_gpr(op->reg.value) != REG_RSP)
 			continue;
 		found = true;
 		if (op->actions & ZYDIS_OPERAND_ACTION_MASK_READ)

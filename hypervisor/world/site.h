@@ -7,9 +7,10 @@
  * leads to a trampoline that holds them and knows the address behind the SYSCALL.
  * The jump ends in the bytes 06 00, so a head's first instruction is of 5 bytes, or
  * of 7 or more: then whoever jumps to a later one finds an invalid opcode (and the
- * instruction is interpreted) or the original bytes.  Sites are numbered, shared by all worlds, and not freed: a
- * trampoline is right for every page that has this call at this address.  When they
- * run out all are forgotten at once, nothing that jumps to them being mapped.
+ * instruction is interpreted) or the original bytes.  Sites are numbered, shared by
+ * all worlds, and not freed: a trampoline is right for every page that has this call
+ * at this address.  When they run out all are forgotten at once, nothing that jumps
+ * to them being mapped.
  */
 #ifndef RING3_WORLD_SITE_H
 #define RING3_WORLD_SITE_H

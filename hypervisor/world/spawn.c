@@ -107,8 +107,8 @@ static int map_at(uint64_t addr, uint64_t size, int prot, int fd, uint64_t offse
 
 static int child_signals(void)
 {
-	static const int handled[] = { HOST_SIGSEGV, HOST_SIGBUS, HOST_SIGILL, HOST_SIGFPE, HOST_SIGTRAP, HOST_SIGSYS,
-				       STUB_KICK_SIGNAL };
+	static const int handled[] = { HOST_SIGSEGV, HOST_SIGBUS, HOST_SIGILL, HOST_SIGFPE,
+				       HOST_SIGTRAP, HOST_SIGSYS, STUB_KICK_SIGNAL };
 	struct host_sigaction action = { .handler = HOST_SIG_IGN };
 	uint64_t none = 0;
 
