@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static unsigned check_failures;
@@ -57,6 +58,29 @@ static inline int check_result(void)
 	printf("%s\n", check_failures ? "failed" : "all held");
 	fflush(stdout);
 	return check_failures != 0;
+}
+
+/* How a child ended: its exit status, 1000 + its signal, or -1 if there is no such child. */
+static inline int check_wait(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid)
+		return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+/* Run something in a child of its own; how that ended. */
+static inline int check_in_child(void (*run)(void))
+{
+	fflush(stdout);
+	pid_t pid = fork();
+
+	if (!pid) {
+		run();
+		_exit(0);
+	}
+	return check_wait(pid);
 }
 
 /* FNV-1a, for comparing memory. */

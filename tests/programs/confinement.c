@@ -20,21 +20,6 @@
 #define IS(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, yes, no)
 #define RETURN(action) BPF_STMT(BPF_RET | BPF_K, action)
 
-static int child(void (*run)(void))
-{
-	int status;
-
-	fflush(stdout);
-	pid_t pid = fork();
-
-	if (!pid) {
-		run();
-		_exit(0);
-	}
-	waitpid(pid, &status, 0);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
 static void install(struct sock_filter *filter, size_t n)
 {
 	struct sock_fprog program = { (unsigned short)n, filter };
@@ -162,13 +147,13 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "--inherited"))
 		return syscall(SYS_getppid) == -1 && errno == 55 ? 14 : 1;
-	expect_equal(child(strict_allowed), 5, "strict mode, allowed calls");
-	expect_equal(child(strict_killed), 1000 + SIGKILL, "strict mode, another call");
-	expect_equal(child(errno_filter), 6, "errors by number and argument");
-	expect_equal(child(trap_filter), 8, "traps with their siginfo");
-	expect_equal(child(kill_filter), 1000 + SIGSYS, "kill");
-	expect_equal(child(pointer_filter), 10, "by the instruction pointer");
-	expect_equal(child(arch_filter), 12, "the 32-bit gate");
-	expect_equal(child(inherited), 14, "inherited over fork and exec");
+	expect_equal(check_in_child(strict_allowed), 5, "strict mode, allowed calls");
+	expect_equal(check_in_child(strict_killed), 1000 + SIGKILL, "strict mode, another call");
+	expect_equal(check_in_child(errno_filter), 6, "errors by number and argument");
+	expect_equal(check_in_child(trap_filter), 8, "traps with their siginfo");
+	expect_equal(check_in_child(kill_filter), 1000 + SIGSYS, "kill");
+	expect_equal(check_in_child(pointer_filter), 10, "by the instruction pointer");
+	expect_equal(check_in_child(arch_filter), 12, "the 32-bit gate");
+	expect_equal(check_in_child(inherited), 14, "inherited over fork and exec");
 	return check_result();
 }

@@ -30,14 +30,6 @@
 
 #define PAGE 4096
 
-static int wait_for(pid_t pid)
-{
-	int status = -1;
-
-	waitpid(pid, &status, 0);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
 static void system_v(void)
 {
 	int shm = shmget(IPC_PRIVATE, 16 * PAGE, IPC_CREAT | 0600),
@@ -120,7 +112,7 @@ static void processes_as_files(void)
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
 
 	expect(pid > 0 && poll(&p, 1, 5000) == 1, "clone3 and its pidfd");
-	expect_equal(wait_for((pid_t)pid), 23, "its status");
+	expect_equal(check_wait((pid_t)pid), 23, "its status");
 	expect(read(sfd, &si, sizeof(si)) == sizeof(si) && si.ssi_signo == SIGCHLD && si.ssi_status == 23,
 	       "SIGCHLD by signalfd");
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
@@ -201,7 +193,7 @@ static void by_other_ways(void)
 				 area[i * 300 + 1] != 'a';
 	}
 	kill(pid, SIGKILL);
-	wait_for(pid);
+	check_wait(pid);
 	expect_equal(wrong, 0, "memory of others and by files");
 	close(mem);
 	/* Shared memory doubled by mremap of size zero. */
@@ -225,7 +217,7 @@ static void by_other_ways(void)
 	pid = fork();
 	if (!pid)
 		_exit(wiped[0] == 0 && wiped[PAGE] == 'w' ? 4 : 1);
-	expect_equal(wait_for(pid), 4, "wiped on fork");
+	expect_equal(check_wait(pid), 4, "wiped on fork");
 	expect(wiped[0] == 'w', "but not for the parent");
 	expect(!mlock(area, PAGE) && !munlock(area, PAGE), "locked memory");
 	expect(!msync(shared, PAGE, MS_SYNC), "msync");
@@ -250,7 +242,7 @@ static void watching(void)
 		lock.l_pid = 0;
 		_exit(fcntl(fd, F_SETLK, &lock) == -1 ? 6 : 1);
 	}
-	expect_equal(wait_for(pid), 6, "record locks");
+	expect_equal(check_wait(pid), 6, "record locks");
 	close(fd), close(in);
 	unlink(name);
 }

@@ -21,21 +21,6 @@
 
 #define PAGE 4096ul
 
-static int in_child(void (*run)(void))
-{
-	int status;
-
-	fflush(stdout);
-	pid_t pid = fork();
-
-	if (!pid) {
-		run();
-		_exit(0);
-	}
-	waitpid(pid, &status, 0);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
 static __attribute__((noinline)) unsigned recurse(unsigned depth)
 {
 	volatile unsigned char frame[1000];
@@ -255,12 +240,12 @@ static void guards(void)
 
 int main(void)
 {
-	expect_equal(in_child(deep_stack), 4, "a deep stack");
-	expect_equal(in_child(endless_stack), 1000 + SIGSEGV, "an endless one");
-	expect_equal(in_child(overflow_handled), 5, "overflow handled five times");
-	expect_equal(in_child(growth_by_kernel), 6, "the stack grows under the kernel's write");
+	expect_equal(check_in_child(deep_stack), 4, "a deep stack");
+	expect_equal(check_in_child(endless_stack), 1000 + SIGSEGV, "an endless one");
+	expect_equal(check_in_child(overflow_handled), 5, "overflow handled five times");
+	expect_equal(check_in_child(growth_by_kernel), 6, "the stack grows under the kernel's write");
 	heap();
-	expect_equal(in_child(limited), 3, "limit of the address space");
+	expect_equal(check_in_child(limited), 3, "limit of the address space");
 	sparse();
 	large();
 	guards();

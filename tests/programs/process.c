@@ -17,15 +17,6 @@
 
 #define AREA (2ul << 20)
 
-static int wait_for(pid_t pid)
-{
-	int status = -1;
-
-	if (waitpid(pid, &status, 0) != pid)
-		return -1;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
 static void fill(unsigned char *p, unsigned char base)
 {
 	for (size_t i = 0; i < AREA; i += 64)
@@ -79,7 +70,7 @@ static void copy_on_write(void)
 			ok &= holds(shared, (unsigned char)(50 + round));
 		if (write(go[1], "g", 1) != 1)
 			check_abort("write");
-		int status = wait_for(pid);
+		int status = check_wait(pid);
 
 		ok &= holds(area, round & 1 ? 1 : 200);
 		fill(area, 1);
@@ -103,7 +94,7 @@ static void copy_on_write(void)
 		}
 	}
 	for (int i = 0; i < 16; i++)
-		wrong += wait_for(pids[i]) != 0;
+		wrong += check_wait(pids[i]) != 0;
 	expect(!wrong && holds(area, 1), "sixteen children write the same pages");
 	munmap(area, AREA);
 	munmap(shared, AREA);
@@ -118,7 +109,7 @@ static void statuses(void)
 
 		if (!pid)
 			_exit(i);
-		wrong += wait_for(pid) != i;
+		wrong += check_wait(pid) != i;
 	}
 	expect_equal(wrong, 0, "200 exit statuses");
 	/* A chain of forks, each waiting for the next. */
@@ -129,11 +120,11 @@ static void statuses(void)
 		for (depth = 1; depth < 40; depth++) {
 			pid = fork();
 			if (pid)
-				_exit(wait_for(pid) == 40 - 0 ? 40 : 41);
+				_exit(check_wait(pid) == 40 - 0 ? 40 : 41);
 		}
 		_exit(40);
 	}
-	expect_equal(wait_for(pid), 40, "forty generations");
+	expect_equal(check_wait(pid), 40, "forty generations");
 	expect(wait4(-1, NULL, WNOHANG, NULL) == -1 && errno == ECHILD, "no child left");
 }
 
@@ -146,7 +137,7 @@ static void virtual_fork(void)
 		value = 2;
 		_exit(5);
 	}
-	expect(value == 2 && wait_for(pid) == 5, "vfork shares memory");
+	expect(value == 2 && check_wait(pid) == 5, "vfork shares memory");
 	int wrong = 0;
 
 	for (int i = 0; i < 50; i++) {
@@ -155,7 +146,7 @@ static void virtual_fork(void)
 			execl("/proc/self/exe", "process", "--echo-status", "7", (char *)NULL);
 			_exit(1);
 		}
-		wrong += wait_for(pid) != 7;
+		wrong += check_wait(pid) != 7;
 	}
 	expect_equal(wrong, 0, "fifty vfork and exec");
 }
@@ -185,7 +176,7 @@ static void exec_forms(void)
 	char text[64] = "";
 	ssize_t got = read(out[0], text, sizeof(text) - 1);
 
-	expect(wait_for(pid) == 0 && got > 0 && !strcmp(text, "1002 2048022 value\n"), "2 MB of arguments");
+	expect(check_wait(pid) == 0 && got > 0 && !strcmp(text, "1002 2048022 value\n"), "2 MB of arguments");
 	if (got > 0 && strcmp(text, "1002 2048022 value\n"))
 		printf("# got %s", text);
 	close(out[0]);
@@ -195,13 +186,13 @@ static void exec_forms(void)
 		execl("/no/such/program", "x", (char *)NULL);
 		_exit(errno == ENOENT ? 9 : 1);
 	}
-	expect_equal(wait_for(pid), 9, "failed exec");
+	expect_equal(check_wait(pid), 9, "failed exec");
 	pid = fork();
 	if (!pid) {
 		execl("/proc/self/exe", "process", "--exec-chain", "60", (char *)NULL);
 		_exit(1);
 	}
-	expect_equal(wait_for(pid), 11, "sixty execs in a chain");
+	expect_equal(check_wait(pid), 11, "sixty execs in a chain");
 }
 
 static volatile int clone_value;
@@ -225,19 +216,19 @@ static void clones(void)
 		clone_value = 0;
 		pid_t pid = clone(clone_entry, stack + 60000 + i, CLONE_VM | SIGCHLD, (void *)(i + 1));
 
-		wrong += wait_for(pid) != 13 || clone_value != i + 1;
+		wrong += check_wait(pid) != 13 || clone_value != i + 1;
 	}
 	expect_equal(wrong, 0, "clone with stacks at odd addresses");
 	pid_t pid = clone(clone_entry, stack + sizeof(stack),
 			  CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_FS | SIGCHLD, (void *)5L);
 
-	expect(wait_for(pid) == 13, "clone with shared tables");
+	expect(check_wait(pid) == 13, "clone with shared tables");
 	/* Raw clone without a stack of its own: a fork. */
 	long raw = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 
 	if (!raw)
 		_exit(21);
-	expect_equal(wait_for((pid_t)raw), 21, "raw clone as fork");
+	expect_equal(check_wait((pid_t)raw), 21, "raw clone as fork");
 }
 
 static void orphans(void)
@@ -260,7 +251,7 @@ static void orphans(void)
 		}
 		_exit(0);
 	}
-	expect_equal(wait_for(pid), 0, "middle generation");
+	expect_equal(check_wait(pid), 0, "middle generation");
 	expect(read(fds[0], &parent, sizeof(parent)) == sizeof(parent) && parent == getpid(),
 	       "the orphan is ours");
 	int status;
@@ -287,7 +278,7 @@ static void many(void)
 			check_abort("fork");
 	}
 	for (int i = 99; i >= 0; i--)
-		sum = sum * 31 + (unsigned)wait_for(pids[i]);
+		sum = sum * 31 + (unsigned)check_wait(pids[i]);
 	printf("a hundred children at once: %u\n", sum);
 }
 
