@@ -245,7 +245,7 @@ static enum emulate_result string_scan(struct vcpu *vcpu, const struct op *op, b
 	uint64_t n, m, a = vcpu->regs[REG_RAX], b;
 	void *first = NULL, *second = NULL;
 	struct string s;
-	gva_t source = GVA(0), target;
+	gva_t source = GVA(0), target = GVA(0);
 	bool fault = false;
 
 	if (!string_begin(vcpu, op, &s))
