@@ -19,7 +19,7 @@ extern alu_function *const alu_add[4], *const alu_or[4], *const alu_adc[4], *con
 	*const alu_mul[4], *const alu_imul1[4], *const alu_div[4], *const alu_idiv[4],
 	*const alu_adcx[4], *const alu_adox[4], *const alu_crc32[4];
 
-op_handler op_binary, op_binary_registers, op_unary, op_not, op_shift, op_double_shift, op_scan, op_crc32, op_imul3,
-	op_multiply, op_divide, op_bit, op_xadd, op_xchg, op_cmpxchg;
+op_handler op_binary, op_binary_registers, op_unary, op_not, op_shift, op_double_shift, op_scan,
+	op_crc32, op_imul3, op_multiply, op_divide, op_bit, op_xadd, op_xchg, op_cmpxchg;
 
 #endif

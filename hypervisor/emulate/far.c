@@ -135,7 +135,7 @@ static bool far_push_return(struct vcpu *vcpu, unsigned size, uint64_t next_rip)
 /* Call gate to an inner ring: new stack, parameters copied. */
 static enum emulate_result far_call_inner(struct vcpu *vcpu, const struct gate *g, uint64_t next_rip)
 {
-	struct vcpu_segment old_ss = vcpu->seg[SEG_SS], ss = { 0 };
+	struct vcpu_segment old_ss = vcpu->seg[SEG_SS], old_cs = vcpu->seg[SEG_CS], ss = { 0 };
 	uint64_t old_rsp = vcpu->regs[REG_RSP], rsp, params[32];
 	unsigned cpl = DESCRIPTOR_DPL(&g->code), old_cpl = vcpu->cpl;
 	uint16_t selector;
@@ -150,22 +150,23 @@ static enum emulate_result far_call_inner(struct vcpu *vcpu, const struct gate *
 		if (!stack_peek(vcpu, i * g->size, g->size, &params[i]))
 			return EMULATE_EXCEPTION;
 	}
+	/* Pushes are made as the new code makes them: its stack width, its privilege. */
 	vcpu->seg[SEG_SS] = ss;
 	vcpu->regs[REG_RSP] = rsp;
-	vcpu->cpl = (uint8_t)cpl;
+	segment_set_cs(vcpu, &g->code, g->selector, cpl);
 	if (!stack_push(vcpu, g->size, old_ss.selector) || !stack_push(vcpu, g->size, old_rsp))
 		goto fault;
 	for (unsigned i = g->params; i--; ) {
 		if (!stack_push(vcpu, g->size, params[i]))
 			goto fault;
 	}
-	if (!far_push_return(vcpu, g->size, next_rip))
+	if (!stack_push(vcpu, g->size, old_cs.selector) || !stack_push(vcpu, g->size, next_rip))
 		goto fault;
-	segment_set_cs(vcpu, &g->code, g->selector, cpl);
 	vcpu->rip = g->offset;
 	return EMULATE_OK;
 fault:
 	vcpu->seg[SEG_SS] = old_ss;
+	vcpu->seg[SEG_CS] = old_cs;
 	vcpu->regs[REG_RSP] = old_rsp;
 	vcpu->cpl = (uint8_t)old_cpl;
 	return EMULATE_EXCEPTION;
