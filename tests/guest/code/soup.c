@@ -3,6 +3,7 @@
  * Random programs end the same way on every machine: registers, defined flags, memory and the
  * exception that ended each are summed up in lines that tests/guest/run compares between QEMU and
  * ring3.  At CPL0 (with privileged instructions, memory in both halves) or, user=1, at CPL3.
+ * ticks=1: each is run again and again with a timer interrupt somewhere in it, to the same result.
  */
 #include "soup.h"
 
@@ -13,6 +14,7 @@
 #include "user.h"
 
 #define DATA_PAGES	4
+#define TICK		0x50
 
 static uint64_t code_va, data_va, data_pa, other_va;
 static struct trap_frame ended;
@@ -23,9 +25,21 @@ static uint8_t ist[16384] __attribute__((aligned(16)));
 static uint64_t resume_rsp;
 extern char soup_resume[];
 
+static volatile uint64_t ticks;
+
+static bool tick(struct trap_frame *f)
+{
+	(void)f;
+	ticks++;
+	lapic_eoi();
+	return true;
+}
+
 /* UD2, INT3 and INT 0x40 inside a program are passed over, anything else ends it. */
 static bool over(struct trap_frame *f)
 {
+	if (f->vector == TICK)
+		return tick(f);
 	if (f->rip - code_va < SOUP_SIZE && (f->vector == UD || f->vector == BP || f->vector == 0x40) &&
 	    (f->vector != UD || *(uint16_t *)f->rip == 0x0b0f)) {
 		f->rip += f->vector == UD ? 2 : 0;
@@ -80,8 +94,57 @@ static uint64_t sum(uint64_t hash)
 	return hash;
 }
 
+static void run(struct soup *soup, uint64_t n, uint64_t data_seed, bool user)
+{
+	struct trap_frame start = { 0 };
+	uint64_t *d = phys_to_virt(data_pa);
+	struct soup words = { .seed = data_seed };
+
+	for (unsigned i = 0; i < DATA_PAGES * 512; i++)
+		d[i] = soup_random(&words);
+	start.rax = n & 7;
+	start.rcx = 5;
+	start.rdx = soup_random(&words);
+	start.rbx = data_va + 0x800;
+	start.rsi = n & 1 ? other_va + 0x1800 : data_va + 0x1800;
+	start.rdi = n & 2 ? other_va + 0x2000 : data_va + 0x2000;
+	start.rbp = n & 4 ? other_va + 0x1000 : data_va + 0x1000;
+	start.r8 = data_va;
+	start.rsp = (n & 8 ? other_va : data_va) + 0x3800;
+	start.rip = soup->code;
+	start.cs = user ? USER_CS : KERNEL_CS;
+	start.ss = user ? USER_DS : KERNEL_DS;
+	start.rflags = 2 | FLAG_IF;
+	__asm__ volatile("pxor %%xmm0, %%xmm0; movdqa %%xmm0, %%xmm1; movdqa %%xmm0, %%xmm2;"
+			 "movdqa %%xmm0, %%xmm3; movdqa %%xmm0, %%xmm4; movdqa %%xmm0, %%xmm5;"
+			 "movdqa %%xmm0, %%xmm6; movdqa %%xmm0, %%xmm7" ::: "memory");
+	if (user) {
+		user_frame = start;
+		(void)user_enter();
+		ended = user_frame;
+	} else {
+		run_kernel(&start);
+	}
+}
+
+static void dump(unsigned size, const uint8_t *code)
+{
+	const uint64_t *d = phys_to_virt(data_pa);
+
+	print("code:");
+	for (unsigned i = 0; i < size; i++)
+		print(" %02x", code[i]);
+	print("\n");
+	for (unsigned i = 0; i < 15; i++)
+		print("r%u %lx\n", i, ((uint64_t *)&ended)[i]);
+	print("error %lx cr2 %lx rsp %lx\n", ended.error, trap_last.cr2, ended.rsp);
+	for (unsigned i = 0; i < DATA_PAGES * 512; i++)
+		print("%lx%s", d[i], i % 8 == 7 ? "\n" : " ");
+}
+
 void test_main(void)
 {
+	bool show = test_option("show", 0);
 	uint64_t programs = test_option("programs", 3000), first = test_option("first", 0), hash = 0;
 	bool user = test_option("user", 0), each = test_option("each", 0);
 	uint64_t code_pa = page_alloc();
@@ -107,64 +170,45 @@ void test_main(void)
 			trap_handler[v] = over;
 			trap_set_ist(v, 1);
 		}
-	for (uint64_t n = first; n < first + programs; n++) {
-		struct trap_frame start = { 0 };
-		uint64_t *d = phys_to_virt(data_pa);
+	bool interrupted = test_option("ticks", 0);
 
+	if (interrupted) {
+		(void)time_tsc_khz();
+		lapic_enable();
+		if (user)
+			trap_handler[TICK] = tick;
+	}
+	for (uint64_t n = first; n < first + programs; n++) {
 		soup.seed = (n + 1) * 0x9e3779b97f4a7c15ul;
 		soup.code = code_va;
 		soup.data = data_va;
-		for (unsigned i = 0; i < DATA_PAGES * 512; i++)
-			d[i] = soup_random(&soup);
+		uint64_t data_seed = soup_random(&soup) | 1;
 		unsigned size = soup_make(&soup, phys_to_virt(code_pa), 60);
 
-		if (test_option("show", 0)) {
-			print("code:");
-			for (unsigned i = 0; i < size; i++)
-				print(" %02x", ((uint8_t *)phys_to_virt(code_pa))[i]);
-			print("\n");
-		}
-		start.rax = n & 7;
-		start.rcx = 5;
-		start.rdx = soup_random(&soup);
-		start.rbx = data_va + 0x800;
-		start.rsi = n & 1 ? other_va + 0x1800 : data_va + 0x1800;
-		start.rdi = n & 2 ? other_va + 0x2000 : data_va + 0x2000;
-		start.rbp = n & 4 ? other_va + 0x1000 : data_va + 0x1000;
-		start.r8 = data_va;
-		start.rsp = (n & 8 ? other_va : data_va) + 0x3800;
-		start.rip = code_va;
-		start.cs = user ? USER_CS : KERNEL_CS;
-		start.ss = user ? USER_DS : KERNEL_DS;
-		start.rflags = 2 | (user ? FLAG_IF : 0);
-		__asm__ volatile("pxor %%xmm0, %%xmm0; movdqa %%xmm0, %%xmm1; movdqa %%xmm0, %%xmm2;"
-				 "movdqa %%xmm0, %%xmm3; movdqa %%xmm0, %%xmm4; movdqa %%xmm0, %%xmm5;"
-				 "movdqa %%xmm0, %%xmm6; movdqa %%xmm0, %%xmm7" ::: "memory");
-		if (user) {
-			user_frame = start;
-			(void)user_enter();
-			ended = user_frame;
-		} else {
-			run_kernel(&start);
-		}
+		run(&soup, n, data_seed, user);
 		counts[ended.vector & 0xff]++;
-		hash = sum(each ? 0 : hash);
-		if (test_option("show", 0)) {
-			for (unsigned i = 0; i < 15; i++)
-				print("r%u %lx\n", i, ((uint64_t *)&ended)[i]);
-			print("error %lx cr2 %lx rsp %lx\n", ended.error, trap_last.cr2, ended.rsp);
-			for (unsigned i = 0; i < DATA_PAGES * 512; i++)
-				print("%lx%s", d[i], i % 8 == 7 ? "\n" : " ");
-		}
+		if (show)
+			dump(size, phys_to_virt(code_pa));
+		uint64_t once = sum(0);
+
+		hash = mix(hash, once);
 		if (each)
-			print("compare: %lu %lx vector %lx rip %lx rflags %lx\n", n, hash, ended.vector == SS ? GP : ended.vector, ended.rip,
+			print("compare: %lu %lx vector %lx rip %lx rflags %lx\n", n, once,
+			      ended.vector == SS ? GP : ended.vector, ended.rip,
 			      ended.rflags & (FLAG_ARITH | FLAG_DF) & ~FLAG_AF);
 		else if ((n + 1) % 250 == 0)
 			print("compare: %lu %lx\n", n + 1, hash);
+		for (unsigned again = 0; interrupted && again < 10; again++) {
+			lapic_timer_in(TICK, 1 + soup_random(&soup) % (time_tsc_khz() / 100));
+			run(&soup, n, data_seed, user);
+			lapic_timer_stop();
+			__asm__ volatile("sti; nop; nop; cli" ::: "memory");
+			expect_equal(sum(0), once, "program %lu, interrupted", n);
+		}
 	}
 	for (unsigned i = 0; i < 256; i++)
 		if (counts[i])
 			print("vector %u: %lu\n", i, counts[i]);
-	print("%lu passed over\n", skipped);
+	print("%lu passed over, %lu interrupts\n", skipped, ticks);
 	expect(counts[SOUP_END] > programs / 20, "few programs reach their end");
 }
