@@ -48,6 +48,8 @@ void vtlb_change_half(void);
  */
 struct world *vtlb_world(struct vcpu *vcpu);
 enum vtlb_result vtlb_fill_user(struct vcpu *vcpu, gva_t addr, unsigned access);
+/* The current world refused a request and holds nothing any more: start it afresh. */
+void vtlb_world_lost(void);
 /* The executable image of a page changed (a call site was patched): map it anew. */
 void vtlb_remap_exec(struct vcpu *vcpu, gva_t addr, enum world_source source, uint64_t offset);
 

@@ -141,6 +141,15 @@ struct world *vtlb_world(struct vcpu *vcpu)
 	return s->world;
 }
 
+void vtlb_world_lost(void)
+{
+	if (current >= WORLDS_MAX)
+		return;
+	entry_clear(current + 1);
+	spaces[current].root = ~0ul;
+	current = WORLDS_MAX;
+}
+
 /* --- fills --- */
 
 static void user_map(unsigned space, uint64_t va, enum world_source source, uint64_t offset,
@@ -253,14 +262,6 @@ static bool change_rights(uint32_t index, uint64_t va, uint64_t frame, enum worl
 	return false;
 }
 
-static bool in_stub(uint64_t va)
-{
-	uint64_t start, end;
-
-	world_stub_range(&start, &end);
-	return va >= start && va < end;
-}
-
 enum vtlb_result vtlb_fill_user(struct vcpu *vcpu, gva_t addr, unsigned access)
 {
 	enum world_source source = WORLD_RAM;
@@ -280,7 +281,7 @@ enum vtlb_result vtlb_fill_user(struct vcpu *vcpu, gva_t addr, unsigned access)
 	}
 	page = GPA(w.gpa.v & PAGE_MASK);
 	trace_exit(TRACE_K_FILL, vcpu->rip, addr.v, page.v);
-	if (!ram_contains(page, PAGE_SIZE) || addr.v >= LAYOUT_TASK_END || va < 0x10000 || in_stub(va))
+	if (!ram_contains(page, PAGE_SIZE) || addr.v >= LAYOUT_TASK_END || va < 0x10000 || world_reserved(va, PAGE_SIZE))
 		return VTLB_INTERPRET;
 	offset = ram_offset(page);
 	old = entry_find(space, va);

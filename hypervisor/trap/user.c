@@ -214,6 +214,9 @@ void user_run(struct vcpu *vcpu)
 		simd_to_memory(vcpu);
 	stats_time(STATS_USER);
 	world_run(world, vcpu, &exit);
+	/* Nothing is queued now: only says whether what was has failed. */
+	if (unlikely(world_sync(world)))
+		vtlb_world_lost();
 	stats_time(STATS_ENGINE);
 	trace_exit(TRACE_K_WORLD_EXIT, vcpu->rip, exit.reason,
 		   (uint64_t)exit.vector << 32 | exit.error);
