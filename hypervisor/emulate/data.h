@@ -8,9 +8,9 @@
 
 #include "emulate/op.h"
 
-op_handler op_mov, op_mov_register, op_load, op_store, op_movsx, op_lea, op_movbe,
-	op_bswap, op_cmov, op_setcc, op_convert, op_convert_high, op_lahf, op_sahf, op_flag, op_xlat, op_salc, op_cmpxchg8b,
-	op_cmpxchg16b, op_bcd, op_nop, op_touch, op_random, op_bound;
+op_handler op_mov, op_mov_register, op_load, op_store, op_movsx, op_lea, op_movbe, op_bswap,
+	op_cmov, op_setcc, op_convert, op_convert_high, op_lahf, op_sahf, op_flag, op_xlat,
+	op_salc, op_cmpxchg8b, op_cmpxchg16b, op_bcd, op_nop, op_touch, op_random, op_bound;
 
 op_handler op_push, op_pop, op_push_all, op_pop_all, op_pushf, op_popf, op_enter, op_leave;
 
