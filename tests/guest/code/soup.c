@@ -4,6 +4,7 @@
  * exception that ended each are summed up in lines that tests/guest/run compares between QEMU and
  * ring3.  At CPL0 (with privileged instructions, memory in both halves) or, user=1, at CPL3.
  * ticks=1: each is run again and again with a timer interrupt somewhere in it, to the same result.
+ * faults=1: likewise with its memory not mapped until it is touched, sometimes taken away again.
  */
 #include "soup.h"
 
@@ -35,11 +36,52 @@ static bool tick(struct trap_frame *f)
 	return true;
 }
 
+static uint64_t data_flags, faults;
+static bool take_away;
+
+static void data_map(uint64_t va, uint64_t flags)
+{
+	uint64_t o = (va - (va - data_va < DATA_PAGES * PAGE_SIZE ? data_va : other_va)) & ~(PAGE_SIZE - 1);
+
+	page_map(va & ~(PAGE_SIZE - 1), flags ? data_pa + o : 0, flags);
+	cpu_invlpg(va);
+}
+
+static bool mine(uint64_t va)
+{
+	return va - data_va < DATA_PAGES * PAGE_SIZE || va - other_va < DATA_PAGES * PAGE_SIZE;
+}
+
+/* First a page to read, then one to write; every fourth time another one goes. */
+static bool repair(struct trap_frame *f)
+{
+	uint64_t at = trap_last.cr2;
+
+	if (!take_away || f->vector != PF || !mine(at))
+		return false;
+	if (++faults % 4 == 0)
+		data_map((faults & 4 ? data_va : other_va) + (faults >> 3) % DATA_PAGES * PAGE_SIZE, 0);
+	uint64_t flags = at >> 63 ? data_flags & ~PTE_U : data_flags;
+
+	data_map(at, f->error & PF_W ? flags | PTE_W : flags);
+	return true;
+}
+
+static void take_all(void)
+{
+	for (uint64_t o = 0; o < DATA_PAGES * PAGE_SIZE; o += PAGE_SIZE) {
+		data_map(data_va + o, 0);
+		data_map(other_va + o, 0);
+	}
+}
+
 /* UD2, INT3 and INT 0x40 inside a program are passed over, anything else ends it. */
 static bool over(struct trap_frame *f)
 {
 	if (f->vector == TICK)
 		return tick(f);
+	if (repair(f))
+		return true;
 	if (f->rip - code_va < SOUP_SIZE && (f->vector == UD || f->vector == BP || f->vector == 0x40) &&
 	    (f->vector != UD || *(uint16_t *)f->rip == 0x0b0f)) {
 		f->rip += f->vector == UD ? 2 : 0;
@@ -144,6 +186,7 @@ static void dump(unsigned size, const uint8_t *code)
 
 void test_main(void)
 {
+	static uint8_t text[SOUP_SIZE];
 	bool show = test_option("show", 0);
 	uint64_t programs = test_option("programs", 3000), first = test_option("first", 0), hash = 0;
 	bool user = test_option("user", 0), each = test_option("each", 0);
@@ -172,6 +215,10 @@ void test_main(void)
 		}
 	bool interrupted = test_option("ticks", 0);
 
+	data_flags = PTE_P | PTE_U;
+	take_away = false;
+	if (user)
+		trap_handler[PF] = repair;
 	if (interrupted) {
 		(void)time_tsc_khz();
 		lapic_enable();
@@ -185,6 +232,10 @@ void test_main(void)
 		uint64_t data_seed = soup_random(&soup) | 1;
 		unsigned size = soup_make(&soup, phys_to_virt(code_pa), 60);
 
+		for (uint64_t o = 0; o < DATA_PAGES * PAGE_SIZE; o += PAGE_SIZE) {
+			data_map(data_va + o, PTE_P | PTE_W | (user ? PTE_U : 0));
+			data_map(other_va + o, PTE_P | PTE_W | PTE_U);
+		}
 		run(&soup, n, data_seed, user);
 		counts[ended.vector & 0xff]++;
 		if (show)
@@ -198,17 +249,32 @@ void test_main(void)
 			      ended.rflags & (FLAG_ARITH | FLAG_DF) & ~FLAG_AF);
 		else if ((n + 1) % 250 == 0)
 			print("compare: %lu %lx\n", n + 1, hash);
-		for (unsigned again = 0; interrupted && again < 10; again++) {
-			lapic_timer_in(TICK, 1 + soup_random(&soup) % (time_tsc_khz() / 100));
+		/* Some change their own text. */
+		soup.seed = (n + 1) * 0x9e3779b97f4a7c15ul;
+		(void)soup_random(&soup);
+		soup_make(&soup, text, 60);
+		bool faulting = test_option("faults", 0);
+
+		for (unsigned again = 0; (interrupted || faulting) && again < 10; again++) {
+			if (faulting)
+				take_all();
+			take_away = faulting;
+			if (memcmp(phys_to_virt(code_pa), text, size))
+				memcpy(phys_to_virt(code_pa), text, size);
+			if (interrupted)
+				lapic_timer_in(TICK, 1 + soup_random(&soup) % (time_tsc_khz() / 100));
 			run(&soup, n, data_seed, user);
-			lapic_timer_stop();
-			__asm__ volatile("sti; nop; nop; cli" ::: "memory");
-			expect_equal(sum(0), once, "program %lu, interrupted", n);
+			take_away = false;
+			if (interrupted) {
+				lapic_timer_stop();
+				__asm__ volatile("sti; nop; nop; cli" ::: "memory");
+			}
+			expect_equal(sum(0), once, "program %lu, disturbed", n);
 		}
 	}
 	for (unsigned i = 0; i < 256; i++)
 		if (counts[i])
 			print("vector %u: %lu\n", i, counts[i]);
-	print("%lu passed over, %lu interrupts\n", skipped, ticks);
+	print("%lu passed over, %lu interrupts, %lu page faults\n", skipped, ticks, faults);
 	expect(counts[SOUP_END] > programs / 20, "few programs reach their end");
 }
