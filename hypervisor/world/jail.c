@@ -32,20 +32,16 @@ static struct sock_filter program[PROGRAM_MAX];
 static const int plain_calls[] = {
 	SYS_write,		/* console, log */
 	SYS_read,		/* console */
-	SYS_writev, SYS_readv,
 	SYS_close,		/* a peer of the console or the debugger is gone */
 	SYS_ppoll,		/* is there input; waiting for it in HLT */
 	SYS_recvfrom,		/* the debugger's connection */
 	SYS_accept4,		/* console and debugger on listening sockets */
 	SYS_timer_settime,	/* the machine's next timer event */
-	SYS_timer_gettime,
 	SYS_clock_gettime,	/* wall clock for the RTC */
-	SYS_clock_nanosleep, SYS_nanosleep,
 	SYS_sched_yield,	/* the baton on one CPU */
 	SYS_futex_waitv,	/* the baton: until the world is back, or a kick */
 	SYS_rt_sigreturn,	/* end of a signal handler */
 	SYS_restart_syscall,	/* a wait that was stopped and continued */
-	SYS_rt_sigprocmask,	/* handlers that leave by another way */
 	SYS_getpid, SYS_gettid,	/* abort() */
 	SYS_getrandom,		/* nonces of the proofs (world/proof.c) */
 	SYS_wait4,		/* did a world die */
