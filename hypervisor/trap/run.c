@@ -95,6 +95,7 @@ static int start(const struct machine_config *config)
 	stats.timed = config->stats;
 	emulate_init(vcpu);
 	emulate_fpu_fetch = simd_to_memory;
+	emulate_fpu_resident = true;	/* the engine leaves vector registers alone */
 	gdb_fpu_fetch = simd_to_memory;
 	r = platform_init(serial_init());
 	if (!r)
