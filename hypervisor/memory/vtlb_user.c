@@ -281,7 +281,8 @@ enum vtlb_result vtlb_fill_user(struct vcpu *vcpu, gva_t addr, unsigned access)
 	}
 	page = GPA(w.gpa.v & PAGE_MASK);
 	trace_exit(TRACE_K_FILL, vcpu->rip, addr.v, page.v);
-	if (!ram_contains(page, PAGE_SIZE) || addr.v >= LAYOUT_TASK_END || va < 0x10000 || world_reserved(va, PAGE_SIZE))
+	if (!ram_contains(page, PAGE_SIZE) || addr.v >= LAYOUT_TASK_END || va < 0x10000 ||
+	    world_reserved(va, PAGE_SIZE))
 		return VTLB_INTERPRET;
 	offset = ram_offset(page);
 	old = entry_find(space, va);
