@@ -47,7 +47,9 @@ void decode_init(void)
 
 static int decode_error(ZyanStatus status)
 {
-	return status == ZYDIS_STATUS_NO_MORE_DATA ? -ENODATA : -EINVAL;
+	/* Too long is the same with nowhere to get the rest: #GP, which who has 15 bytes knows. */
+	return status == ZYDIS_STATUS_NO_MORE_DATA || status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG
+		? -ENODATA : -EINVAL;
 }
 
 /*

@@ -253,7 +253,6 @@ enum emulate_result op_xsave(struct vcpu *vcpu, const struct op *op)
 			memset(image + at, 0, components[i].size);
 	}
 	if (compact) {
-		memset(image + HEADER, 0, 64);
 		header_store(rfbm & in_use, rfbm | COMPACTED);
 	} else {
 		uint64_t bv = load64(image + HEADER);
