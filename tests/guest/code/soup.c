@@ -4,6 +4,7 @@
  * exception that ended each are summed up in lines that tests/guest/run compares between QEMU and
  * ring3.  At CPL0 (with privileged instructions, memory in both halves) or, user=1, at CPL3.
  * ticks=1: each is run again and again with a timer interrupt somewhere in it, to the same result.
+ * low=1: CPL0 code in the lower half, the other view of its memory in the upper.
  * faults=1: likewise with its memory not mapped until it is touched, sometimes taken away again.
  */
 #include "soup.h"
@@ -195,9 +196,9 @@ void test_main(void)
 	uint64_t counts[256] = { 0 };
 
 	user_init();
-	code_va = user ? USER_FREE : TEST_BASE;
+	code_va = user ? USER_FREE : test_option("low", 0) ? 0x60000000 : TEST_BASE;
 	data_va = code_va + 0x10000;
-	other_va = user ? USER_FREE + 0x40000 : USER_FREE;
+	other_va = user ? USER_FREE + 0x40000 : test_option("low", 0) ? TEST_BASE : USER_FREE;
 	data_pa = page_alloc_aligned(DATA_PAGES * PAGE_SIZE, PAGE_SIZE);
 	page_map(code_va, code_pa, PTE_P | PTE_W | (user ? PTE_U : 0));
 	for (uint64_t o = 0; o < DATA_PAGES * PAGE_SIZE; o += PAGE_SIZE) {

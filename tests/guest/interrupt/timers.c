@@ -28,7 +28,10 @@ static bool lapic_tick(struct trap_frame *f)
 
 static void rate(const char *what, uint64_t got, uint64_t want)
 {
-	/* Hosts are busy: late is forgiven, early or lost for good is not. */
+	/*
+	 * Hosts are busy: late is forgiven, early or lost for good is not.  Machines may make up
+	 * for ticks that nobody could take.
+	 */
 	expect(got <= want + want / 4 + 2, "%s: %lu interrupts, expected %lu", what, got, want);
 	expect(got >= want / 4, "%s: %lu interrupts, expected %lu", what, got, want);
 }
@@ -37,11 +40,12 @@ static void pit_by_pic(void)
 {
 	pic_init(1);
 	trap_handler[PIC_VECTOR] = pit_tick;
+	uint64_t begin = cpu_tsc();
+
 	pit_periodic(PIT_HZ / 1000);
 	ticks = 0;
 	time_delay_us(5000);
 	expect_equal(ticks, 0, "IF is clear");
-	uint64_t begin = cpu_tsc();
 	expect(time_wait(&ticks, 40, 2000), "PIT through the PIC: %lu", ticks);
 	rate("PIT", ticks, (cpu_tsc() - begin) / time_tsc_khz());
 	out8(0x21, 0xff);
