@@ -153,6 +153,11 @@ static void run(struct soup *soup, uint64_t n, uint64_t data_seed, bool user)
 	start.rdi = n & 2 ? other_va + 0x2000 : data_va + 0x2000;
 	start.rbp = n & 4 ? other_va + 0x1000 : data_va + 0x1000;
 	start.r8 = data_va;
+	start.r12 = data_va + 0x400;
+	start.r13 = other_va + 0x400;
+	/* Programs cannot change these. */
+	msr_write(MSR_FS_BASE, other_va + 0x600);
+	msr_write(MSR_GS_BASE, data_va + 0x700);
 	start.rsp = (n & 8 ? other_va : data_va) + 0x3800;
 	start.rip = soup->code;
 	start.cs = user ? USER_CS : KERNEL_CS;

@@ -159,9 +159,9 @@ static void move(void)
 		memory(0, 4);
 		word32(pick(0x10000));
 		break;
-	default:
-		byte(0x88);
-		memory(pick(4), 0);
+	default:				/* AH .. BH too */
+		byte(0x88 | pick(2) << 1);
+		memory(pick(4) | (out[length - 1] == 0x88 ? pick(2) << 2 : 0), 0);
 		break;
 	}
 }
@@ -333,6 +333,142 @@ static void vector(void)
 	}
 }
 
+/* Carry kept in DL, the other flags made defined. */
+static void settle(void)
+{
+	TEXT("\x0f\x92\xc2\x85\xc0");			/* setc %dl; test %eax, %eax */
+}
+
+/*
+ * The stack pointer as a value: what an engine that biases it must get right.  SF behind AND, SUB
+ * and ADD of an immediate is not looked at (docs/decisions/0004-stack-pointer-flags.md).
+ */
+static void stack_pointer(void)
+{
+	static const char *const texts[] = {
+		"\x48\x83\xe4\xf0\x85\xc0",				/* and $-16, %rsp; test %eax, %eax */
+		"\x48\x83\xec\x18\x0f\x97\xc0\x85\xc0",		/* sub $24, %rsp; seta %al; test */
+		"\x48\x83\xc4\x10\x0f\x97\xc0\x85\xc0",		/* add $16, %rsp; seta %al; test */
+		"\x48\x39\xe2", "\x48\x3b\x23", "\x48\x85\xe4",	/* cmp, cmp (%rbx), %rsp; test */
+		"\x48\x89\x63\x30\x48\x8b\x63\x30",			/* to memory and back */
+		"\x48\x87\xe2\x90\x48\x87\xd4",			/* xchg %rsp, %rdx twice */
+		"\x54\x5c", "\x48\xff\xc4\x48\xff\xcc",		/* push, pop; inc, dec */
+		"\x48\xf7\xdc\x48\xf7\xdc", "\x48\xf7\xd4\x48\xf7\xd4",	/* neg, not: twice */
+		"\x48\x01\xe2", "\x48\x11\xe0", "\x48\x31\xe1", "\x48\x29\xe2",
+		"\x48\x89\xe2\x48\x0f\x44\xe2",			/* mov %rsp, %rdx; cmovz %rdx, %rsp */
+		"\x48\x0f\x45\xd4", "\x48\x0f\x4c\xc4",		/* cmov %rsp */
+		"\x89\xe2", "\x66\x89\xe2", "\x40\x88\xe2", "\x39\xe0", "\x66\x48\x0f\x6e\xc4",
+		"\x48\x0f\xcc\x48\x0f\xcc", "\x48\xc1\xc4\x08\x48\xc1\xcc\x08",
+		"\x55\x48\x89\xe5\x48\x83\xec\x10\x50\xc9",		/* a frame */
+		"\x48\x8d\x54\x24\x08\x48\x89\x54\x24\x10",		/* lea 8(%rsp), %rdx; store it */
+		"\x48\x89\x64\x24\xf8\x48\x03\x54\x24\xf8",		/* below the stack pointer */
+		"\x48\x01\x24\x24", "\x48\x03\x24\x24\x48\x2b\x24\x24",
+		"\x6a\x07\x8f\x44\x24\x08", "\x68\x44\x33\x22\x71", "\x66\x50\x66\x59",
+		"\x48\x8d\x64\x24\x08\xff\x74\x24\xf8",
+	};
+
+	for (const char *t = texts[pick(sizeof(texts) / sizeof(texts[0]))]; *t; t++)
+		byte((uint8_t)*t);
+}
+
+/* R8 .. R15, as operands and as bases. */
+static void extended(void)
+{
+	static const uint8_t ops[] = { 0x01, 0x11, 0x29, 0x31, 0x39, 0x89, 0x03, 0x8b, 0x2b, 0x33 };
+	unsigned op = ops[pick(10)];
+
+	switch (pick(4)) {
+	case 0:				/* among R8 .. R15, but the pointers R8, R12, R13 */
+		byte(0x4d);
+		byte(op & ~2u);
+		byte(0xc0 | pick(8) << 3 | (pick(2) ? 1 : 6 + pick(2)));
+		break;
+	case 1:
+		byte(0x4c);
+		byte(op & ~2u);
+		byte(0xc0 | pick(8) << 3 | target());
+		break;
+	case 2:
+		byte(0x49);
+		byte(op);
+		byte(0x40 | target() << 3 | (pick(2) ? 0 : 5));	/* disp8(%r8), disp8(%r13) */
+		byte(pick(128));
+		break;
+	default:
+		byte(0x49);
+		byte(op);
+		byte(0x44 | target() << 3);
+		byte(0x24);						/* disp8(%r12) */
+		byte(pick(128));
+		break;
+	}
+}
+
+static void wide(void)
+{
+	switch (pick(6)) {
+	case 0:				/* shifts by immediate and by CL */
+		byte(0x48);
+		byte(0xc1);
+		byte((pick(2) ? 0xe0 : 0xe8) | target());
+		byte(pick(64));
+		settle();
+		break;
+	case 1:
+		rex();
+		byte(0xd3);
+		byte((pick(2) ? 0xf8 : 0xc0) | target());
+		settle();
+		break;
+	case 2:				/* mul, imul */
+		byte(0x48);
+		byte(0xf7);
+		memory(4 + pick(2), 0);
+		settle();
+		break;
+	case 3:
+		TEXT("\x48\x0f\xaf");
+		memory(target(), 0);
+		settle();
+		break;
+	case 4:
+		TEXT("\xb9\x03\x00\x00\x00\x48\xff\xc0\xe2\xfb");	/* a loop of three */
+		break;
+	default:			/* 16 bits */
+		byte(0x66);
+		byte(pick(2) ? 0x03 : 0x01);
+		memory(target(), 0);
+		break;
+	}
+}
+
+/* FS and GS. */
+static void based(void)
+{
+	byte(pick(2) ? 0x64 : 0x65);
+	byte(0x48);
+	switch (pick(3)) {
+	case 0:
+		byte(pick(2) ? 0x8b : 0x89);
+		byte(0x04 | target() << 3);
+		byte(0x25);
+		word32(pick(1024));
+		break;
+	case 1:
+		byte(0xff);
+		byte(0x04);
+		byte(0x25);
+		word32(pick(1024));
+		break;
+	default:
+		byte(0x01);
+		byte(0x04 | target() << 3);
+		byte(0x25);
+		word32(pick(1024));
+		break;
+	}
+}
+
 static void flags(void)
 {
 	static const uint8_t ops[] = { 0xf8, 0xf9, 0xf5, 0x90, 0x9e, 0x98, 0x99, 0x90 };
@@ -376,7 +512,8 @@ unsigned soup_make(struct soup *s, uint8_t *at, unsigned instructions)
 {
 	static void (*const kinds[])(void) = {
 		arithmetic, arithmetic, arithmetic, move, move, move, one_operand, locked, stack, stack, branch,
-		branch, calls, strings, vector, flags,
+		branch, calls, strings, vector, flags, stack_pointer, stack_pointer, extended, extended, wide,
+		based,
 	};
 
 	soup = s;
