@@ -10,7 +10,7 @@
 #include "time.h"
 #include "user.h"
 
-#define TASKS		6
+#define TASKS		40
 #define PAGES		8
 #define HEAP		USER_FREE
 #define TICK		0x50
@@ -188,7 +188,7 @@ static void prepare(struct task *t, uint64_t rounds)
 
 void test_main(void)
 {
-	uint64_t rounds = test_option("rounds", 300), want[TASKS];
+	uint64_t rounds = test_option("rounds", 100), want[TASKS];
 	unsigned left = TASKS;
 
 	user_init();

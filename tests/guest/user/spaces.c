@@ -7,7 +7,7 @@
 #include "test.h"
 #include "user.h"
 
-#define SPACES	24
+#define SPACES	60	/* more than any machine keeps apart at once */
 
 user_program(u_count, "incq (%rdi); mov (%rdi), %rax; mov (%rsi), %rbx; syscall");
 
@@ -19,8 +19,8 @@ static void alternate(uint64_t pcid_step, uint64_t noflush, const char *what)
 
 	for (unsigned i = 0; i < SPACES; i++)
 		count[i] = *(uint64_t *)phys_to_virt(page[i]);
-	for (unsigned round = 0; round < 240; round++) {
-		unsigned i = (round * 7 + round / 24) % SPACES;
+	for (unsigned round = 0; round < 600; round++) {
+		unsigned i = (round * 7 + round / SPACES) % SPACES;
 
 		cr3_write(root[i] | (i + 1) * pcid_step | noflush);
 		expect_equal(user_run(u_count, USER_FREE, USER_FREE + 8, 0), TRAP_SYSCALL);
