@@ -39,6 +39,7 @@ static struct {
 } session = { .listener = -1, .client = -1 };
 
 void (*gdb_fpu_fetch)(struct vcpu *vcpu);
+void (*gdb_idle)(void);
 
 /* A timer, because the jail leaves no way to ask for SIGIO on an accepted socket. */
 static void poll_expired(void *device)
@@ -99,6 +100,12 @@ bool gdb_watching(void)
 	return watchpoints_any();
 }
 
+static void idle(void)
+{
+	if (gdb_idle)
+		gdb_idle();
+}
+
 static bool descriptor_ready(int fd, short events, int timeout_ms)
 {
 	struct pollfd poll = { .fd = fd, .events = events };
@@ -152,8 +159,10 @@ static bool client_accept(bool wait)
 	do {
 		long fd;
 
-		if (!descriptor_ready(session.listener, POLLIN, wait ? WAIT_SLICE_MS : 0))
+		if (!descriptor_ready(session.listener, POLLIN, wait ? WAIT_SLICE_MS : 0)) {
+			idle();
 			continue;
+		}
 		fd = hostcall6(SYS_accept4, session.listener, 0, 0, SOCK_CLOEXEC, 0, 0);
 		if (fd >= 0) {
 			client_start((int)fd);
@@ -242,8 +251,10 @@ static enum gdb_action session_serve(struct vcpu *vcpu)
 	while (session.client >= 0) {
 		if (machine.stop != MACHINE_RUNNING)
 			return GDB_CONTINUE;
-		if (!input_fill(WAIT_SLICE_MS))
+		if (!input_fill(WAIT_SLICE_MS)) {
+			idle();
 			continue;
+		}
 		if (byte_serve(vcpu, session.input[session.input_at++]) != GDB_VERDICT_RESUME)
 			continue;
 		session.running = true;

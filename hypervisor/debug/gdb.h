@@ -77,4 +77,7 @@ void gdb_exit(int status);
  * registers are shown as unavailable unless they are in memory already. */
 extern void (*gdb_fpu_fetch)(struct vcpu *vcpu);
 
+/* Called now and then while the guest is stopped: the user's keys still count. */
+extern void (*gdb_idle)(void);
+
 #endif

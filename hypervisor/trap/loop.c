@@ -82,6 +82,8 @@ static void wait_for_interrupt(struct vcpu *vcpu)
 	unsigned n = 0;
 
 	if (!(vcpu->rflags & RFLAGS_IF) && !vcpu->nmi_pending) {
+		if (machine.config.gdb_port)
+			debugger(vcpu, GDB_STOP_FAULT);
 		debug_dump_all(vcpu, "HLT with interrupts off");
 		machine_stop(MACHINE_HUNG, 0, "it waits for an interrupt with interrupts off");
 		return;

@@ -22,6 +22,7 @@
 #include "device/platform.h"
 #include "device/serial.h"
 #include "emulate/emulate.h"
+#include "hostio/console.h"
 #include "machine/cpuid.h"
 #include "memory/ram.h"
 #include "memory/vtlb.h"
@@ -97,6 +98,7 @@ static int start(const struct machine_config *config)
 	emulate_fpu_fetch = simd_to_memory;
 	emulate_fpu_resident = true;	/* the engine leaves vector registers alone */
 	gdb_fpu_fetch = simd_to_memory;
+	gdb_idle = console_poll;
 	r = platform_init(serial_init());
 	if (!r)
 		r = boot_load(vcpu, config);
