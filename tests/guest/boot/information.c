@@ -66,7 +66,8 @@ void test_main(void)
 		holds_kernel |= r->base <= 0x100000 && r->base + r->size > virt_to_phys(image_end);
 		for (unsigned j = 0; j < i; j++)
 			expect(regions[j].base >= r->base + r->size ||
-			       regions[j].base + regions[j].size <= r->base || regions[j].type != 1, "regions %u and %u overlap", i, j);
+			       regions[j].base + regions[j].size <= r->base || regions[j].type != 1,
+			       "regions %u and %u overlap", i, j);
 		/* RAM it says, RAM it is: its first and last page hold what is written. */
 		if (r->base >= 0x100000 && r->base + r->size <= 1ul << 30) {
 			volatile uint64_t *last = phys_to_virt(r->base + r->size - 8);
