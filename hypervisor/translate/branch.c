@@ -37,12 +37,14 @@ static void rewrite_jcc(struct rewrite *r, uint64_t target)
 	leave_to(r, r->next);
 }
 
-/* LOOP, LOOPcc, JRCXZ have only a rel8. */
+/* LOOP, LOOPcc, JRCXZ have only a rel8.  Of the prefixes only the address size counts. */
 static void rewrite_loop(struct rewrite *r, uint64_t target)
 {
 	const struct insn *insn = r->insn;
 
-	emit_bytes(&r->out, insn->bytes, insn->zy.length - 1u);
+	if (insn->zy.address_width == 32)
+		emit8(&r->out, 0x67);
+	emit8(&r->out, insn->zy.opcode);
 	emit8(&r->out, 2);
 	rewrite_fix(r, FIX_DONE, 0);
 	emit8(&r->out, 0xeb);
@@ -128,7 +130,9 @@ bool rewrite_branch(struct rewrite *r)
 		return false;
 	}
 	r->ended = true;
-	if (zy->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR || zy->operand_width == 16) {
+	/* What 66 means to a near branch depends on the processor: AMD's cut RIP to 16 bits. */
+	if (zy->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR || zy->operand_width == 16 ||
+	    (zy->attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE)) {
 		rewrite_interpret(r, true);
 		return true;
 	}
