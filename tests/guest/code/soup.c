@@ -195,12 +195,17 @@ void test_main(void)
 	static uint8_t text[SOUP_SIZE];
 	bool show = test_option("show", 0);
 	uint64_t programs = test_option("programs", 3000), first = test_option("first", 0), hash = 0;
+	unsigned instructions = (unsigned)test_option("length", 60);
 	bool user = test_option("user", 0), each = test_option("each", 0);
 	uint64_t code_pa = page_alloc();
 	struct soup soup = { .kernel = !user };
 	uint64_t counts[256] = { 0 };
 
 	user_init();
+	/* Beyond the RAM there may be ones or zeros: machines differ. */
+	for (uint64_t pa = 128ul << 20; pa < 1ul << 30; pa += 2ul << 20)
+		*page_entry(GUEST_BASE + pa, 2) = 0;
+	cr3_write(cr3_read());
 	code_va = user ? USER_FREE : test_option("low", 0) ? 0x60000000 : TEST_BASE;
 	data_va = code_va + 0x10000;
 	other_va = user ? USER_FREE + 0x40000 : test_option("low", 0) ? TEST_BASE : USER_FREE;
@@ -236,7 +241,7 @@ void test_main(void)
 		soup.code = code_va;
 		soup.data = data_va;
 		uint64_t data_seed = soup_random(&soup) | 1;
-		unsigned size = soup_make(&soup, phys_to_virt(code_pa), 60);
+		unsigned size = soup_make(&soup, phys_to_virt(code_pa), instructions);
 
 		for (uint64_t o = 0; o < DATA_PAGES * PAGE_SIZE; o += PAGE_SIZE) {
 			data_map(data_va + o, PTE_P | PTE_W | (user ? PTE_U : 0));
@@ -258,7 +263,7 @@ void test_main(void)
 		/* Some change their own text. */
 		soup.seed = (n + 1) * 0x9e3779b97f4a7c15ul;
 		(void)soup_random(&soup);
-		soup_make(&soup, text, 60);
+		soup_make(&soup, text, instructions);
 		bool faulting = test_option("faults", 0);
 
 		for (unsigned again = 0; (interrupted || faulting) && again < 10; again++) {
