@@ -95,6 +95,6 @@ void test_main(void)
 	unsigned now = from_bcd(get(0));
 
 	expect(now == target || now == (target + 1) % 60, "at second %u, now %u", target, now);
-	expect_equal(get(0x0c), 0, "flags are cleared by reading");
+	expect_equal(get(0x0c) & 0x20, 0, "flags are cleared by reading");
 	set(0x0b, b);
 }
