@@ -512,7 +512,8 @@ unsigned soup_make(struct soup *s, uint8_t *at, unsigned instructions)
 {
 	static void (*const kinds[])(void) = {
 		arithmetic, arithmetic, arithmetic, move, move, move, one_operand, locked, stack, stack,
-		branch, branch, calls, strings, vector, flags, stack_pointer, stack_pointer, extended, extended,
+		branch, branch, calls, strings, vector, flags, stack_pointer, stack_pointer,
+		extended, extended,
 		wide, based,
 	};
 
