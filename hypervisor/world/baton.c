@@ -219,7 +219,7 @@ static bool come_back(struct world *w, volatile uint32_t *kick, uint64_t patienc
 		last = clock_tsc();
 		if (last - start < spin) {
 			if (last - then > held_up)
-				spare_held_up(last);
+				spare_held_up(last, last - then);
 			__builtin_ia32_pause();
 			continue;
 		}

@@ -7,7 +7,7 @@
  * are ours: a handover needs both sides to run at the same moment.  When others
  * want the CPUs, too, each side would spin through its time slice while the other
  * waits for a CPU.  So the kernel world watches: if it loses its CPU, or a world
- * does not get one, several times in a short while, it moves to the worlds' CPU,
+ * does not get one, for a good part of a short while, it moves to the worlds' CPU,
  * and they hand over like on a machine that has only one.  After a while it tries
  * again.
  */
@@ -21,18 +21,18 @@
 #include "base/hostcall.h"
 #include "world/area.h"
 
-#define WINDOW_MS	50u		/* so often within this is contention: */
-#define HELD_UP_MAX	3u
+#define WINDOW_MS	50u
+#define LOST_MS_MAX	20u		/* so much of it lost is contention: */
 #define AWAY_MS_MIN	50u		/* then stay together for so long, doubling */
-#define AWAY_MS_MAX	3200u
+#define AWAY_MS_MAX	800u
 
 #define STARVED_NS	300000u		/* a shorter sleep says nothing */
 #define CPUCLOCK_SCHED	2		/* include/linux/posix-timers_types.h */
 
 static cpu_set_t world_cpu, kernel_cpus;
 static bool exists, together;
-static unsigned held_up, away_ms = AWAY_MS_MIN;
-static uint64_t window_end, together_end;	/* TSC */
+static unsigned away_ms = AWAY_MS_MIN;
+static uint64_t window_end, lost, together_end;	/* TSC */
 
 static bool move(const cpu_set_t *to)
 {
@@ -63,13 +63,14 @@ void spare_child(void)
 		move(&world_cpu);
 }
 
-void spare_held_up(uint64_t now)
+void spare_held_up(uint64_t now, uint64_t ticks)
 {
 	if (now > window_end) {
 		window_end = now + WINDOW_MS * clock_tsc_khz();
-		held_up = 0;
+		lost = 0;
 	}
-	if (++held_up < HELD_UP_MAX || together || !exists)
+	lost += ticks;
+	if (lost < LOST_MS_MAX * clock_tsc_khz() || together || !exists)
 		return;
 	together = true;
 	together_end = now + away_ms * clock_tsc_khz();
@@ -104,8 +105,9 @@ void spare_watch_end(int pid, uint64_t since, uint64_t used)
 	if (!used || together)
 		return;
 	passed = clock_tsc_to_ns(now) - clock_tsc_to_ns(since);
-	if (passed > STARVED_NS && cpu_time(pid) - used < passed / 4 * 3)
-		spare_held_up(now);
+	used = cpu_time(pid) - used;
+	if (passed > STARVED_NS && used < passed / 4 * 3)
+		spare_held_up(now, (passed - used) * clock_tsc_khz() / 1000000);
 }
 
 bool spare_contended(void)
@@ -117,7 +119,7 @@ bool spare_now(uint64_t now)
 {
 	if (together && now > together_end) {
 		together = false;
-		held_up = 0;
+		lost = 0;
 		move(&kernel_cpus);
 	} else if (!together && away_ms > AWAY_MS_MIN && now > together_end + away_ms * clock_tsc_khz()) {
 		away_ms = AWAY_MS_MIN;		/* went well for as long */

@@ -11,8 +11,8 @@
 bool spare_init(void);		/* chooses CPUs, moves this process; is there one? */
 void spare_child(void);		/* in a new world, while it still has libc */
 
-/* This process was held up while it spun, until `now` (TSC): somebody took its CPU. */
-void spare_held_up(uint64_t now);
+/* This process was held up for `ticks` while it spun, until `now` (TSC): somebody took its CPU. */
+void spare_held_up(uint64_t now, uint64_t ticks);
 /* Around a sleep: did the world `pid` get the CPU meanwhile? */
 uint64_t spare_watch_begin(int pid, uint64_t *since);
 void spare_watch_end(int pid, uint64_t since, uint64_t used);
