@@ -23,8 +23,8 @@
 
 #define WINDOW_MS	50u
 #define LOST_MS_MAX	20u		/* so much of it lost is contention: */
-#define AWAY_MS_MIN	50u		/* then stay together for so long, doubling */
-#define AWAY_MS_MAX	800u
+#define AWAY_MS_MIN	20u		/* then stay together for so long, doubling */
+#define AWAY_MS_MAX	160u
 
 #define STARVED_NS	300000u		/* a shorter sleep says nothing */
 #define CPUCLOCK_SCHED	2		/* include/linux/posix-timers_types.h */
