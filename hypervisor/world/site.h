@@ -19,7 +19,7 @@
 
 #define SITE_JUMP	7	/* bytes of the jump */
 #define SITE_HEAD_MIN	5	/* bytes displaced; the SYSCALL's two follow */
-#define SITE_HEAD_MAX	12
+#define SITE_HEAD_MAX	16
 
 void site_init(void);		/* once patch_fd() is mapped */
 /* The site at guest address `start` with this head, made if need be; -1: no more room. */
