@@ -87,7 +87,6 @@ void space_clear(unsigned space)
 /* --- revalidation --- */
 
 #define PTE_A	(1ul << 5)
-#define PTE_D	(1ul << 6)
 
 /* What of a host mapping's rights the page tables still allow; 0: it shows the wrong page. */
 static unsigned page_rights(struct vcpu *vcpu, const struct entry *e, uint64_t va, uint64_t frame)

@@ -285,7 +285,6 @@ enum vtlb_result vtlb_fill_user(struct vcpu *vcpu, gva_t addr, unsigned access)
 	    world_reserved(va, PAGE_SIZE))
 		return VTLB_INTERPRET;
 	offset = ram_offset(page);
-	old = entry_find(space, va);
 	if (access & WALK_EXEC) {
 		/* An instruction that runs into this page: the next one's start is known behind it. */
 		if ((vcpu->rip & PAGE_MASK) != va || gdb_breakpoint_in_page(GVA(va)))
@@ -299,7 +298,6 @@ enum vtlb_result vtlb_fill_user(struct vcpu *vcpu, gva_t addr, unsigned access)
 		if (access & WALK_WRITE) {
 			if (ram_is_code(page))
 				ram_code_written(page);
-			old = entry_find(space, va);
 			prot |= WORLD_PROT_W;
 		} else if (!ram_is_code(page)) {
 			prot |= WORLD_PROT_W;
@@ -308,8 +306,9 @@ enum vtlb_result vtlb_fill_user(struct vcpu *vcpu, gva_t addr, unsigned access)
 	if (entry_list(space)->count > SPACE_MAPPINGS || entry_full()) {
 		stats.evictions++;
 		space_clear(space);
-		old = ENTRY_NONE;
 	}
+	/* Only now: patch/ and what drops code may have removed entries. */
+	old = entry_find(space, va);
 	if (old != ENTRY_NONE &&
 	    change_rights(old, va, ram_offset(page) / PAGE_SIZE, source, access, prot))
 		return VTLB_FILLED;
