@@ -39,5 +39,7 @@ extern bool emulate_fpu_resident;
 extern void (*emulate_fpu_fetch)(struct vcpu *vcpu);
 /* Bring the state to vcpu->xsave from wherever it is. */
 void fpu_to_memory(struct vcpu *vcpu);
+/* And into this process's registers (FPU_IN_KERNEL_WORLD). */
+void fpu_to_registers(struct vcpu *vcpu);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include <cpuid.h>
 
+#include "debug/trace.h"
 #include "emulate/data.h"
 #include "emulate/emulate.h"
 
@@ -72,6 +73,7 @@ void fpu_to_registers(struct vcpu *vcpu)
 		return;
 	if (vcpu->fpu_place == FPU_IN_USER_WORLD && emulate_fpu_fetch)
 		emulate_fpu_fetch(vcpu);
+	trace_exit(TRACE_K_FPU_MOVE, vcpu->rip, FPU_IN_MEMORY, FPU_IN_KERNEL_WORLD);
 	asm volatile("xrstor64 %0" : : "m"(vcpu->xsave), "a"((uint32_t)fpu_features()), "d"(0)
 		     : "memory");
 	vcpu->fpu_place = FPU_IN_KERNEL_WORLD;
@@ -79,6 +81,8 @@ void fpu_to_registers(struct vcpu *vcpu)
 
 void fpu_to_memory(struct vcpu *vcpu)
 {
+	if (vcpu->fpu_place != FPU_IN_MEMORY)
+		trace_exit(TRACE_K_FPU_MOVE, vcpu->rip, vcpu->fpu_place, FPU_IN_MEMORY);
 	if (vcpu->fpu_place == FPU_IN_USER_WORLD && emulate_fpu_fetch)
 		emulate_fpu_fetch(vcpu);
 	if (vcpu->fpu_place != FPU_IN_KERNEL_WORLD)

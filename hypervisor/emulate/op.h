@@ -258,7 +258,5 @@ bool branch_check(struct vcpu *vcpu, uint64_t target);
 /* ---- fpu state, fpu.c ---- */
 
 /* Guest state into vcpu->xsave / into this process's registers. */
-void fpu_to_memory(struct vcpu *vcpu);
-void fpu_to_registers(struct vcpu *vcpu);
 
 #endif

@@ -10,7 +10,6 @@
 #include "emulate/deliver.h"
 #include "emulate/emulate.h"
 #include "machine/machine.h"
-#include "translate/simd.h"
 #include "translate/translate.h"
 
 static bool site_indirect(struct vcpu *vcpu, struct site *site);
@@ -134,6 +133,6 @@ bool site_fpu(struct vcpu *vcpu, struct site *site)
 {
 	if (vcpu->cr0 & (CR0_TS | CR0_EM))
 		return site_interpret(vcpu, site);	/* raises #NM or #UD */
-	simd_to_kernel_world(vcpu);
+	fpu_to_registers(vcpu);
 	return go(vcpu, site->resume);
 }

@@ -30,7 +30,6 @@
 #include "trap/hosttimer.h"
 #include "trap/loop.h"
 #include "trap/signal.h"
-#include "translate/simd.h"
 #include "translate/translate.h"
 #include "world/jail.h"
 #include "world/world.h"
@@ -95,9 +94,9 @@ static int start(const struct machine_config *config)
 	trace_set_mask(config->trace);
 	stats.timed = config->stats;
 	emulate_init(vcpu);
-	emulate_fpu_fetch = simd_to_memory;
+	emulate_fpu_fetch = world_fpu_fetch;
 	emulate_fpu_resident = true;	/* the engine leaves vector registers alone */
-	gdb_fpu_fetch = simd_to_memory;
+	gdb_fpu_fetch = fpu_to_memory;
 	gdb_idle = console_poll;
 	r = platform_init(serial_init());
 	if (!r)

@@ -20,7 +20,6 @@
 #include "memory/ram.h"
 #include "patch/patch.h"
 #include "trap/interpret.h"
-#include "translate/simd.h"
 #include "world/world.h"
 
 #define STAY	256u	/* instructions interpreted before a page is looked at again */
@@ -211,7 +210,7 @@ void user_run(struct vcpu *vcpu)
 
 	fill_expected(vcpu);
 	if (vcpu->fpu_place == FPU_IN_KERNEL_WORLD)
-		simd_to_memory(vcpu);
+		fpu_to_memory(vcpu);
 	stats_time(STATS_USER);
 	world_run(world, vcpu, &exit);
 	/* Nothing is queued now: only says whether what was has failed. */
