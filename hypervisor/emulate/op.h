@@ -255,8 +255,4 @@ static inline unsigned size_index(unsigned size)
 /* Near target check: canonical or within CS.limit; #GP(0). */
 bool branch_check(struct vcpu *vcpu, uint64_t target);
 
-/* ---- fpu state, fpu.c ---- */
-
-/* Guest state into vcpu->xsave / into this process's registers. */
-
 #endif

@@ -20,9 +20,6 @@
 #include "patch/patch.h"
 #include "translate/block.h"
 
-#define PTE_P		(1ul << 0)
-#define PTE_A		(1ul << 5)
-#define AROUND		16u		/* pages looked at around a fault */
 #define RUN_MAX		(1024 * MIB)
 
 /* --- code pages --- */
@@ -101,7 +98,6 @@ static unsigned kernel_prot(const struct vcpu *vcpu, const struct walk *w)
 static bool continues(struct vcpu *vcpu, uint64_t va, uint64_t offset, uint64_t page_size,
 		      unsigned prot, bool global)
 {
-	const uint64_t *leaf;
 	struct walk w;
 
 	if (walk_translate(vcpu, GVA(va), WALK_PROBE | WALK_IMPLICIT, &w))
@@ -110,8 +106,7 @@ static bool continues(struct vcpu *vcpu, uint64_t va, uint64_t offset, uint64_t 
 	    ram_offset(w.gpa) != offset || (w.user && (vcpu->cr4 & CR4_SMAP)) ||
 	    kernel_prot(vcpu, &w) != prot)
 		return false;
-	leaf = w.leaf_gpa ? ram_pointer(GPA(w.leaf_gpa), 8) : NULL;
-	return leaf && (*leaf & PTE_P) && (*leaf & PTE_A);
+	return space_accessed(&w);	/* it was present: the walk came there */
 }
 
 static bool in_reach(uint64_t va, uint64_t len)

@@ -88,23 +88,26 @@ void space_clear(unsigned space)
 
 #define PTE_A	(1ul << 5)
 
+bool space_accessed(const struct walk *w)
+{
+	const uint64_t *leaf = w->leaf_gpa ? ram_pointer(GPA(w->leaf_gpa), 8) : NULL;
+
+	return leaf && (*leaf & PTE_A);
+}
+
 /* What of a host mapping's rights the page tables still allow; 0: it shows the wrong page. */
 static unsigned page_rights(struct vcpu *vcpu, const struct entry *e, uint64_t va, uint64_t frame)
 {
 	bool user = e->space != SPACE_KERNEL;
 	unsigned allowed = e->prot;
-	const uint64_t *leaf;
 	struct walk w;
 
 	if (walk_translate(vcpu, GVA(va), WALK_PROBE | (user ? WALK_USER : WALK_IMPLICIT), &w))
 		return 0;
 	if (!ram_contains(w.gpa, 1) || ram_offset(w.gpa) / PAGE_SIZE != frame)
 		return 0;
-	if (w.leaf_gpa) {
-		leaf = ram_pointer(GPA(w.leaf_gpa), 8);
-		if (!leaf || !(*leaf & PTE_A))
-			return 0;
-	}
+	if (w.leaf_gpa && !space_accessed(&w))
+		return 0;
 	if (!user && w.user && (vcpu->cr4 & CR4_SMAP))
 		return 0;
 	if ((e->prot & WORLD_PROT_X) && w.no_execute)

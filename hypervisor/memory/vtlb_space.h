@@ -12,6 +12,10 @@
 #define SPACE_KERNEL	0u
 /* Below vm.max_map_count (65,530), with room for the engine's own. */
 #define SPACE_MAPPINGS	48000u
+#define AROUND		16u	/* pages looked at around a fault */
+
+/* Is the leaf entry that a walk ended at marked accessed?  Without paging there is none. */
+bool space_accessed(const struct walk *w);
 
 /* Map, protect or unmap [va, va + len) of guest addresses in a space. */
 void space_map(unsigned space, uint64_t va, uint64_t len, enum world_source source,

@@ -17,7 +17,6 @@
 #include "translate/block.h"
 
 #define WORLDS_MAX	64
-#define AROUND		16u	/* pages looked at around a fault */
 
 struct user_space {
 	struct world *world;
@@ -168,16 +167,13 @@ static void user_map(unsigned space, uint64_t va, enum world_source source, uint
 static bool comes_along(struct vcpu *vcpu, unsigned space, uint64_t va, uint64_t offset,
 			unsigned prot, struct walk *w)
 {
-	const uint64_t *leaf;
 	gpa_t page;
 
 	if (entry_find(space, va) != ENTRY_NONE ||
 	    walk_translate(vcpu, GVA(va), WALK_USER | WALK_PROBE, w) || w->page_size != PAGE_SIZE)
 		return false;
 	page = GPA(w->gpa.v & PAGE_MASK);
-	leaf = ram_pointer(GPA(w->leaf_gpa), 8);
-	if (!ram_contains(page, PAGE_SIZE) || ram_offset(page) != offset || !leaf ||
-	    !(*leaf & 1 << 5))
+	if (!ram_contains(page, PAGE_SIZE) || ram_offset(page) != offset || !space_accessed(w))
 		return false;
 	if (prot & WORLD_PROT_X) {
 		if (w->no_execute || w->writable)
