@@ -25,6 +25,7 @@ CPPFLAGS	:= -D_GNU_SOURCE -DZYDIS_STATIC_BUILD -DZYCORE_STATIC_BUILD \
 ENGINE_CFLAGS	:= -std=gnu11 $(WARNINGS) -mgeneral-regs-only -mfsgsbase -mno-red-zone -fno-stack-protector \
 		   -fno-pie -fcf-protection=none -fno-strict-aliasing -fno-common -fno-omit-frame-pointer \
 		   -ffunction-sections $(SANITIZE_FLAGS)
+LIBS		:= -l:liburing.a
 LDFLAGS_RING3	:= -static -no-pie -Wl,-Ttext-segment=0x10000000 -Wl,-z,noexecstack
 
 ZYDIS_VERSION	:= 4.0.0-1
@@ -58,7 +59,7 @@ help:
 
 $(BUILD)/ring3: $(BUILD)/obj/hypervisor/cli/main.o $(LIB)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS_RING3) -o $@ $^
+	$(Q)$(CC) $(LDFLAGS_RING3) -o $@ $^ $(LIBS)
 
 $(LIB): $(OBJECTS) $(ZYDIS_OBJECTS)
 	$(call say,AR,$@)
@@ -103,7 +104,7 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) -g -O1 -std=gnu11 -Wall -Wextra -no-pie -fno-pie $(SANITIZE_FLAGS) $(CPPFLAGS) -Itests/unit \
-		-MMD -MP -o $@ $< $(LIB) $$(pkg-config --libs check)
+		-MMD -MP -o $@ $< $(LIB) $(LIBS) $$(pkg-config --libs check)
 
 unit: $(UNIT_TESTS)
 	$(Q)tests/unit/run $(BUILD)/unit
@@ -113,7 +114,7 @@ DIFF_SOURCES	:= $(wildcard tests/diff/*.c)
 $(BUILD)/diff: $(DIFF_SOURCES) tests/diff/diff.h $(LIB)
 	$(call say,CC,$@)
 	$(Q)$(CC) -g -O1 -std=gnu11 -Wall -Wextra -no-pie -fno-pie $(CPPFLAGS) -Itests/diff \
-		-o $@ $(DIFF_SOURCES) $(LIB)
+		-o $@ $(DIFF_SOURCES) $(LIB) $(LIBS)
 
 # Fuzzers: tests/fuzz/fuzz_*.c with libFuzzer, built by a make of its own that instruments the
 # library too (tests/fuzz/run).  Some take heap_ram.c in memory/ram.c's place, and
@@ -129,19 +130,19 @@ $(FUZZ_ADDRESS): $(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/heap_ram.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-		$(CPPFLAGS) -o $@ $(filter %.c,$^) $(LIB)
+		$(CPPFLAGS) -o $@ $(filter %.c,$^) $(LIB) $(LIBS)
 
 $(BUILD)/fuzz/fuzz_emulate: tests/fuzz/fuzz_emulate.c tests/fuzz/native_signal.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(FUZZ_FLAGS) -Itests/fuzz -fsanitize=fuzzer,undefined -fno-sanitize-recover=undefined \
-		$(CPPFLAGS) -o $@ $(filter %.c,$^) $(LIB)
+		$(CPPFLAGS) -o $@ $(filter %.c,$^) $(LIB) $(LIBS)
 
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(FUZZ_FLAGS) -fsanitize=fuzzer,undefined -fno-sanitize-recover=undefined \
-		$(CPPFLAGS) -MMD -MP -o $@ $< $(LIB)
+		$(CPPFLAGS) -MMD -MP -o $@ $< $(LIB) $(LIBS)
 
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)

@@ -44,6 +44,8 @@
 #define LAYOUT_RAM		0x0000040000000000UL	/* 4 TiB: flat guest RAM, at + gPA */
 #define LAYOUT_RAM_SIZE		0x0000020000000000UL
 
+#define LAYOUT_DMA		0x0000060000000000UL	/* 6 TiB: the same once more, for the host's I/O */
+
 #define LAYOUT_GUEST_HIGH	0x0000080000000000UL	/* 8 TiB: first guest-owned byte */
 #define LAYOUT_TASK_END		0x00007ffffffff000UL	/* host TASK_SIZE_MAX */
 

@@ -6,9 +6,28 @@
 #define RING3_MACHINE_MACHINE_H
 
 #include "base/types.h"
+#include "hostio/config.h"
 
 enum machine_pv { MACHINE_PV_NONE, MACHINE_PV_KVM };
 enum machine_engine { MACHINE_ENGINE_TRANSLATE, MACHINE_ENGINE_EMULATE };
+
+enum disk_device { DISK_VIRTIO, DISK_IDE, DISK_PV };
+enum net_device { NET_DEVICE_VIRTIO, NET_DEVICE_E1000, NET_DEVICE_PV };
+
+#define MACHINE_DISKS	8u
+#define MACHINE_NETS	4u
+
+struct machine_disk {
+	struct block_config backend;
+	enum disk_device device;
+	char *serial;			/* at most 20 characters; NULL: one of ring3's */
+};
+
+struct machine_net {
+	struct net_config backend;
+	enum net_device device;
+	uint8_t mac[6];
+};
 
 /* Filled by cli/, read by all.  Strings are owned by the configuration (strdup). */
 struct machine_config {
@@ -20,6 +39,12 @@ struct machine_config {
 	enum machine_pv pv;
 	enum machine_engine engine;
 	char *serial;			/* "stdio", "file:PATH", "unix:PATH" */
+	struct machine_disk disk[MACHINE_DISKS];	/* in the order given */
+	unsigned disks;
+	struct machine_net net[MACHINE_NETS];
+	unsigned nets;
+	bool rng;			/* virtio-rng */
+	enum io_engine io;
 	bool no_reboot;
 	unsigned timeout;		/* seconds, 0: none */
 	bool stats;

@@ -24,9 +24,9 @@ void (*ram_code_written)(gpa_t page);
 
 static int fd = -1;
 
-static int piece_map(uint64_t gpa, uint64_t size, uint64_t offset)
+static int piece_map(uint64_t at, uint64_t size, uint64_t offset)
 {
-	void *want = (void *)(LAYOUT_RAM + gpa);
+	void *want = (void *)at;
 	void *p;
 
 	if (!size)
@@ -40,6 +40,25 @@ static int piece_map(uint64_t gpa, uint64_t size, uint64_t offset)
 		return -EEXIST;
 	}
 	return 0;
+}
+
+static int view_map(uint64_t base, uint64_t low, uint64_t high)
+{
+	int ret = piece_map(base, low, 0);
+
+	if (ret)
+		return ret;
+	ret = piece_map(base + RAM_HIGH_BASE, high, low);
+	if (ret)
+		munmap((void *)base, low);
+	return ret;
+}
+
+static void view_unmap(uint64_t base, uint64_t low, uint64_t high)
+{
+	munmap((void *)base, low);
+	if (high)
+		munmap((void *)(base + RAM_HIGH_BASE), high);
 }
 
 /* A memfd is swappable, so what the host has is RAM and swap. */
@@ -71,12 +90,12 @@ int ram_init(uint64_t size)
 		ret = errno == EFBIG ? -ENOMEM : -errno;
 		goto fail;
 	}
-	ret = piece_map(0, low, 0);
+	ret = view_map(LAYOUT_RAM, low, high);
 	if (ret)
 		goto fail;
-	ret = piece_map(RAM_HIGH_BASE, high, low);
+	ret = view_map(LAYOUT_DMA, low, high);
 	if (ret) {
-		munmap((void *)LAYOUT_RAM, low);
+		view_unmap(LAYOUT_RAM, low, high);
 		goto fail;
 	}
 	ram_pieces.low = low;
@@ -133,10 +152,8 @@ const void *ram_pointer(gpa_t addr, uint64_t len)
 	return ram_contains(addr, len) ? (const void *)(LAYOUT_RAM + addr.v) : NULL;
 }
 
-void *ram_writable(gpa_t addr, uint64_t len)
+static void code_drop(gpa_t addr, uint64_t len)
 {
-	if (!ram_contains(addr, len))
-		return NULL;
 	for (uint64_t page = addr.v & PAGE_MASK; page < addr.v + len; page += PAGE_SIZE) {
 		if (likely(!ram_is_code(GPA(page))))
 			continue;
@@ -145,7 +162,25 @@ void *ram_writable(gpa_t addr, uint64_t len)
 		else
 			ram_mark_code(GPA(page), false);
 	}
+}
+
+void *ram_writable(gpa_t addr, uint64_t len)
+{
+	if (!ram_contains(addr, len))
+		return NULL;
+	code_drop(addr, len);
 	return (void *)(LAYOUT_RAM + addr.v);
+}
+
+void ram_dma_written(gpa_t addr, uint64_t len)
+{
+	bug_on(!ram_contains(addr, len));
+	code_drop(addr, len);
+}
+
+void ram_dma_pointer_written(const void *p, uint64_t len)
+{
+	ram_dma_written(GPA((uint64_t)p - LAYOUT_DMA), len);
 }
 
 bool ram_read(gpa_t addr, void *buf, uint64_t len)

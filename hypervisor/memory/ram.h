@@ -56,6 +56,21 @@ bool ram_read(gpa_t addr, void *buf, uint64_t len);
 bool ram_write(gpa_t addr, const void *buf, uint64_t len);
 
 /*
+ * DMA: all of guest RAM a second time, never write-protected, for I/O by the host
+ * (which would meet -EFAULT in protected pages).  Constant, valid until the end.
+ * NULL when any byte is not RAM.  Whoever writes there, or has the host do so,
+ * calls ram_dma_written() afterwards, before the guest can know that data came:
+ * only then is code of those pages dropped.
+ */
+static inline void *ram_dma(gpa_t addr, uint64_t len)
+{
+	return ram_contains(addr, len) ? (void *)(LAYOUT_DMA + addr.v) : NULL;
+}
+void ram_dma_written(gpa_t addr, uint64_t len);
+/* The same for memory known by a pointer that ram_dma() gave. */
+void ram_dma_pointer_written(const void *p, uint64_t len);
+
+/*
  * One bit per page: holds code that somebody translated or scanned.  Set by
  * translate/ and patch/ through ram_mark_code(); ram_code_written is called
  * before engine-made writes to such a page and must clear the bit.
