@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/layout.h"
+#include "cli/device_options.h"
 #include "debug/trace.h"
 
 #define MEMORY_DEFAULT	(512 * MIB)
@@ -22,6 +23,7 @@
 enum option_id {
 	OPTION_KERNEL = 256, OPTION_INITRD, OPTION_APPEND, OPTION_MODULE, OPTION_PV, OPTION_SERIAL,
 	OPTION_NO_REBOOT, OPTION_TIMEOUT, OPTION_STATS, OPTION_TRACE, OPTION_GDB, OPTION_ENGINE,
+	OPTION_DISK, OPTION_NET, OPTION_RNG, OPTION_IO,
 };
 
 static const struct option long_options[] = {
@@ -38,6 +40,10 @@ static const struct option long_options[] = {
 	{ "trace",	required_argument,	NULL, OPTION_TRACE },
 	{ "gdb",	required_argument,	NULL, OPTION_GDB },
 	{ "engine",	required_argument,	NULL, OPTION_ENGINE },
+	{ "disk",	required_argument,	NULL, OPTION_DISK },
+	{ "net",	required_argument,	NULL, OPTION_NET },
+	{ "rng",	no_argument,		NULL, OPTION_RNG },
+	{ "io",		required_argument,	NULL, OPTION_IO },
 	{ "quiet",	no_argument,		NULL, 'q' },
 	{ "verbose",	no_argument,		NULL, 'v' },
 	{ "help",	no_argument,		NULL, 'h' },
@@ -54,6 +60,7 @@ static const char help_text[] =
 "  --append TEXT      the kernel's command line, e.g. \"console=ttyS0\"\n"
 "  --module FILE      module of a multiboot or PVH kernel, \"FILE ARGUMENTS\"; repeatable\n"
 "  -m, --memory SIZE  guest memory: 512M, 2G; plain numbers are MiB (default 512M)\n"
+"%s"
 "  --pv none|kvm      what the guest may find: nothing, or the KVM clock (default none)\n"
 "  --serial WHERE     the first serial port: stdio, file:PATH, unix:PATH (default stdio)\n"
 "  --no-reboot        end instead of starting again when the guest resets\n"
@@ -76,7 +83,7 @@ static const char help_text_end[] =
 
 void options_help(void)
 {
-	fputs(help_text, stdout);
+	printf(help_text, options_device_help);
 	for (unsigned i = 0; i < TRACE_BIT_COUNT; i++)
 		printf("                       %-10s %s\n", trace_class_name(i), trace_class_text(i));
 	fputs(help_text_end, stdout);
@@ -240,6 +247,18 @@ static int options_one(struct options *out, int id, const char *value)
 			return options_bad("--engine", value, "translate or emulate");
 		config->engine = strcmp(value, "emulate") ? MACHINE_ENGINE_TRANSLATE :
 							    MACHINE_ENGINE_EMULATE;
+		return 0;
+	case OPTION_DISK:
+		return options_add_disk(config, value);
+	case OPTION_NET:
+		return options_add_net(config, value);
+	case OPTION_RNG:
+		config->rng = true;
+		return 0;
+	case OPTION_IO:
+		if (strcmp(value, "uring") && strcmp(value, "threads"))
+			return options_bad("--io", value, "uring or threads");
+		config->io = strcmp(value, "uring") ? IO_THREADS : IO_URING;
 		return 0;
 	case 'q':
 		out->log_level = LOG_ERROR;

@@ -12,6 +12,7 @@
 #include "device/ioapic.h"
 #include "device/lapic.h"
 #include "device/pcihost.h"
+#include "device/peripherals.h"
 #include "device/pic.h"
 #include "device/pit.h"
 #include "device/rtc.h"
@@ -50,7 +51,7 @@ static int legacy_init(void)
 	return error;
 }
 
-int platform_init(struct uart_backend *com1)
+int platform_init(struct uart_backend *com1, const struct machine_config *config)
 {
 	int error = interrupts_init();
 
@@ -64,6 +65,8 @@ int platform_init(struct uart_backend *com1)
 		error = debugexit_init();
 	if (!error)
 		error = pvpanic_init();
+	if (!error)
+		error = peripherals_init(config);
 	return error;
 }
 

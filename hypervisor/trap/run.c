@@ -98,7 +98,7 @@ static int start(const struct machine_config *config)
 	emulate_fpu_resident = true;	/* the engine leaves vector registers alone */
 	gdb_fpu_fetch = fpu_to_memory;
 	gdb_idle = console_poll;
-	r = platform_init(serial_init());
+	r = platform_init(serial_init(), config);
 	if (!r)
 		r = boot_load(vcpu, config);
 	if (!r)

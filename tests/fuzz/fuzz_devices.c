@@ -167,11 +167,12 @@ static void drain(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct uart_backend backend = { .write = take };
+	static const struct machine_config no_devices;
 	static bool ready;
 	struct operation op;
 
 	/* State is kept from one input to the next: more of it is reached so. */
-	if (!ready && platform_init(&backend))
+	if (!ready && platform_init(&backend, &no_devices))
 		abort();
 	ready = true;
 	for (; size >= sizeof(op) && size <= 4096; size -= sizeof(op), data += sizeof(op)) {

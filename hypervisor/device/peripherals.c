@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Disks, network cards, entropy source.  Knows of each device model only how it is
+ * added, and of each back-end only how it is opened.
+ */
+#include "device/peripherals.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+#include "hostio/block.h"
+#if __has_include("device/ide.c") && __has_include("device/pci.c")
+#include "device/ide.h"
+#else
+#define ide_add(c, b) (-ENOSYS)
+#endif
+#if __has_include("device/e1000.c") && __has_include("device/pci.c")
+#include "device/e1000.h"
+#else
+#define e1000_add(c, b) (-ENOSYS)
+#endif
+#if __has_include("device/virtio_blk.c") && __has_include("device/virtio_pci.c")
+#include "device/virtio_blk.h"
+#else
+#define virtio_blk_add(c, b) (-ENOSYS)
+#endif
+#if __has_include("device/virtio_net.c") && __has_include("device/virtio_pci.c")
+#include "device/virtio_net.h"
+#else
+#define virtio_net_add(c, b) (-ENOSYS)
+#endif
+#if __has_include("device/virtio_rng.c") && __has_include("device/virtio_pci.c")
+#include "device/virtio_rng.h"
+#else
+#define virtio_rng_add() (-ENOSYS)
+#endif
+
+#if !__has_include("hostio/block.c")
+#define block_open(c) ((struct block *)8)
+#endif
+#if !__has_include("hostio/net.c")
+#define net_open(c) ((struct net *)8)
+#endif
+#include "hostio/net.h"
+
+static int disk_add(const struct machine_disk *disk)
+{
+	struct block *b = block_open(&disk->backend);
+	int error = -ENOSYS;
+
+	if (!b)
+		return -EIO;	/* said */
+	switch (disk->device) {
+	case DISK_VIRTIO:
+		error = virtio_blk_add(disk, b);
+		break;
+	case DISK_IDE:
+		error = ide_add(disk, b);
+		if (error == -ENOSPC)
+			log_error("there is room for four IDE disks; give the others device=virtio");
+		break;
+	case DISK_PV:
+		break;
+	}
+	return error;
+}
+
+static int net_add(const struct machine_net *card)
+{
+	struct net *n = net_open(&card->backend);
+	int error = -ENOSYS;
+
+	if (!n)
+		return -EIO;	/* said */
+	switch (card->device) {
+	case NET_DEVICE_VIRTIO:
+		error = virtio_net_add(card, n);
+		break;
+	case NET_DEVICE_E1000:
+		error = e1000_add(card, n);
+		break;
+	case NET_DEVICE_PV:
+		break;
+	}
+	return error;
+}
+
+int peripherals_init(const struct machine_config *config)
+{
+	int error = 0;
+
+	for (unsigned i = 0; i < config->disks && !error; i++)
+		error = disk_add(&config->disk[i]);
+	for (unsigned i = 0; i < config->nets && !error; i++)
+		error = net_add(&config->net[i]);
+	if (!error && config->rng)
+		error = virtio_rng_add();
+	return error;
+}
