@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "hostio/block.h"
+#include "hostio/net.h"
 #if __has_include("device/ide.c") && __has_include("device/pci.c")
 #include "device/ide.h"
 #else
@@ -41,7 +42,6 @@
 #if !__has_include("hostio/net.c")
 #define net_open(c) ((struct net *)8)
 #endif
-#include "hostio/net.h"
 
 static int disk_add(const struct machine_disk *disk)
 {
