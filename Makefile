@@ -42,7 +42,7 @@ ASSEMBLY	:= $(wildcard hypervisor/*/*.S)
 OBJECTS		:= $(SOURCES:%.c=$(BUILD)/obj/%.o) $(ASSEMBLY:%.S=$(BUILD)/obj/%.o)
 LIB		:= $(BUILD)/libring3.a
 
-.PHONY: all help run install man bench check unit fuzz clean
+.PHONY: all help run install man bench bench-io check unit fuzz clean
 all: $(BUILD)/ring3
 
 help:
@@ -51,6 +51,7 @@ help:
 	@echo '                (MEMORY=512M KERNEL=cloud|generic|rt|6.12-cloud|6.12-generic|6.12-rt)'
 	@echo 'make check      everything that proves it; SUITES="unit guest ..." for a part'
 	@echo 'make bench      one table: native, ring3, QEMU TCG'
+	@echo 'make bench-io   the same for disks and networks'
 	@echo 'make unit       the unit tests alone'
 	@echo 'make fuzz       each fuzzer for FUZZ_SECONDS=15'
 	@echo 'make man        show the manual page'
@@ -170,6 +171,10 @@ check:
 bench: all
 	$(Q).ci/install-packages check
 	$(Q)tests/bench/run
+
+bench-io: all
+	$(Q).ci/install-packages check
+	$(Q)tests/bench/io
 
 man:
 	man -l docs/ring3.1
