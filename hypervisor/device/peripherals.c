@@ -7,9 +7,11 @@
 
 #include <errno.h>
 
+#include "base/arena.h"
 #include "base/log.h"
 #include "hostio/block.h"
 #include "hostio/net.h"
+#include "machine/timer.h"
 #if __has_include("device/ide.c") && __has_include("device/pci.c")
 #include "device/ide.h"
 #else
@@ -43,6 +45,28 @@
 #define net_open(c) ((struct net *)8)
 #endif
 
+/* A limit of rate: the back-end knows when it wants to go on, the machine has the timers. */
+static void disk_alarm(void *timer, uint64_t deadline_ns)
+{
+	timer_arm(timer, deadline_ns);
+}
+
+static void disk_alarm_expired(void *block)
+{
+	block_alarm_expired(block);
+}
+
+static void disk_limit(struct block *b)
+{
+	struct timer *timer;
+
+	if (!block_limited(b))
+		return;
+	timer = arena_alloc(sizeof(*timer), 8);
+	timer_init(timer, disk_alarm_expired, b);
+	block_set_alarm(b, disk_alarm, timer);
+}
+
 static int disk_add(const struct machine_disk *disk)
 {
 	struct block *b = block_open(&disk->backend);
@@ -50,6 +74,7 @@ static int disk_add(const struct machine_disk *disk)
 
 	if (!b)
 		return -EIO;	/* said */
+	disk_limit(b);
 	switch (disk->device) {
 	case DISK_VIRTIO:
 		error = virtio_blk_add(disk, b);
