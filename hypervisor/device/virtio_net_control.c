@@ -169,14 +169,13 @@ void virtio_net_control_notify(struct virtio_net *n)
 {
 	struct virtqueue *q = &n->v.queue[VIRTIO_NET_CONTROL];
 	struct virtqueue_chain chain = { .iov = control_iov, .max = array_size(control_iov) };
-	unsigned bound = q->size;
 
-	while (bound-- && virtqueue_take(q, &chain)) {
+	while (virtqueue_take(q, &chain)) {
 		struct cursor c = { chain.iov, 0, chain.out_bytes };
 		const struct iovec *ack = chain.iov + chain.out;
 
 		if (!chain.in_bytes) {
-			virtio_break(&n->v, "a control command without room for its answer");
+			virtio_break(&n->v, "gave a command without room for its answer");
 			return;
 		}
 		while (!ack->iov_len)
@@ -184,8 +183,6 @@ void virtio_net_control_notify(struct virtio_net *n)
 		*(uint8_t *)ack->iov_base = command_run(n, &c) ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
 		virtqueue_push(q, &chain, 1);
 	}
-	if (q->broken)
-		virtio_break(&n->v, "the control queue");
-	else
-		virtio_complete(&n->v, VIRTIO_NET_CONTROL);
+	virtio_complete(&n->v, VIRTIO_NET_CONTROL);
+	virtqueue_enable_notify(q);
 }

@@ -83,7 +83,7 @@ static void rx_fill(struct virtio_net *n)
 		if (!virtqueue_take(q, &chain))
 			break;
 		if (chain.out || chain.in_bytes < NET_HEADER) {
-			virtio_break(&n->v, "a receive buffer that cannot hold a frame's header");
+			virtio_break(&n->v, "gave a receive buffer that cannot hold a frame's header");
 			return;
 		}
 		at = rx->chain_first + rx->chain_count++;
@@ -94,7 +94,7 @@ static void rx_fill(struct virtio_net *n)
 		rx->held += chain.in_bytes;
 	}
 	if (q->broken)
-		virtio_break(&n->v, "the receive queue");
+		virtio_break(&n->v, "put something impossible into the receive queue");
 }
 
 /* Copy to (or from) `offset` of the bytes kept; they are there. */

@@ -125,11 +125,10 @@ static void tx_run(struct virtio_net *n)
 {
 	struct virtqueue *q = &n->v.queue[VIRTIO_NET_TX];
 	struct virtqueue_chain chain = { .iov = tx_iov + 1, .max = VIRTQUEUE_SIZE_MAX };
-	unsigned bound = q->size;
 
-	while (bound-- && virtqueue_take(q, &chain)) {
+	while (virtqueue_take(q, &chain)) {
 		if (chain.in || chain.out_bytes < NET_HEADER) {
-			virtio_break(&n->v, "a frame to send without a header, or in writable memory");
+			virtio_break(&n->v, "sent a frame without a header, or in writable memory");
 			break;
 		}
 		if (!frame_send(n, &chain)) {
@@ -140,14 +139,12 @@ static void tx_run(struct virtio_net *n)
 		virtqueue_push(q, &chain, 0);
 	}
 	net_flush(n->net);
-	if (q->broken)
-		virtio_break(&n->v, "the transmit queue");
-	if (!virtio_running(&n->v))
-		return;
 	virtio_complete(&n->v, VIRTIO_NET_TX);
 	if (n->tx.waiting) {
 		virtqueue_disable_notify(q);
 		net_wait(n->net, tx_again);
+	} else {
+		virtqueue_enable_notify(q);	/* nothing came meanwhile: the guest stood still */
 	}
 }
 
@@ -159,7 +156,6 @@ static void tx_again(void *device)
 	if (!n->tx.waiting || !virtio_running(&n->v))
 		return;
 	n->tx.waiting = false;
-	virtqueue_enable_notify(&n->v.queue[VIRTIO_NET_TX]);
 	tx_run(n);
 }
 

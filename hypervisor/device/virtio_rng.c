@@ -2,7 +2,7 @@
 /*
  * virtio-rng: the guest's buffers are filled by the host's getrandom().
  *
- * Work per kick is bounded: RNG_QUEUE buffers, of which each gets RNG_BUFFER_MAX
+ * Work per kick is bounded: the queue's RNG_QUEUE buffers, of which each gets RNG_BUFFER_MAX
  * bytes at most; the device may always use less than the entire buffer (5.4.6.2),
  * and the driver asks again.  A host without entropy yet (it can only be
  * booting itself) is asked again by a timer, for a buffer must not go back empty.
@@ -47,11 +47,11 @@ static void rng_notify(struct virtio *v, unsigned q)
 	struct virtqueue *queue = &v->queue[q];
 	struct virtqueue_chain chain = { .iov = rng_iov, .max = array_size(rng_iov) };
 
-	for (unsigned i = 0; i < RNG_QUEUE && virtqueue_take(queue, &chain); i++) {
+	while (virtqueue_take(queue, &chain)) {
 		uint32_t filled;
 
 		if (chain.out || !chain.in_bytes) {	/* 5.4.6.1 forbids the driver that */
-			virtio_break(v, "entropy asked for without a buffer to write it to");
+			virtio_break(v, "asked for entropy without a buffer to write it to");
 			return;
 		}
 		filled = rng_fill(&chain);
@@ -62,10 +62,8 @@ static void rng_notify(struct virtio *v, unsigned q)
 		}
 		virtqueue_push(queue, &chain, filled);
 	}
-	if (queue->broken)
-		virtio_break(v, "the queue of the entropy device");
-	else
-		virtio_complete(v, q);
+	virtio_complete(v, q);
+	virtqueue_enable_notify(queue);
 }
 
 static void rng_again(void *device)
