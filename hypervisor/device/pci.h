@@ -23,12 +23,16 @@
 #define PCI_IO_BASE	0xc000u
 #define PCI_IO_END	0x10000u
 
-/* INTA..INTD of a slot -> GSI 16..19, by (slot + pin) % 4 as _PRT states; for guests without ACPI
- * or with "noapic": ISA IRQs 10 and 11 through the interrupt line register. */
-#define PCI_GSI(slot, pin)	(16u + ((slot) + (pin)) % 4)
+/* The bus's four interrupt lines are GSI 16..19; INTA..INTD (pin 0..3) of a slot go to them by
+ * (slot + pin) % 4, as _PRT states.  For guests with "noapic" or without ACPI they are ISA IRQs
+ * 10 and 11, too, as the interrupt line registers say (piix3.c). */
+#define PCI_LINES		4u
+#define PCI_LINE_GSI		16u
+#define PCI_LINE(slot, pin)	(((slot) + (pin)) % PCI_LINES)
+#define PCI_GSI(slot, pin)	(PCI_LINE_GSI + PCI_LINE(slot, pin))
 
 struct pci_bar {
-	uint32_t size;			/* power of two, at least 16 (MMIO: 4096); 0: none */
+	uint32_t size;			/* power of two, at least 4 (MMIO: 4096); 0: none */
 	bool io;
 	const struct bus_ops *ops;
 	void *device;			/* the first argument of ops; distinct for each BAR */
@@ -57,8 +61,9 @@ struct pci_function {
 	void (*config_written)(struct pci_function *f, unsigned offset, unsigned size);
 	/* As read by the guest, for registers with side effects; NULL: config[].  */
 	bool (*config_read)(struct pci_function *f, unsigned offset, unsigned size, uint32_t *value);
-	bool intx_asserted;
-	uint8_t next_capability;		/* where the next one goes */
+	bool intx_asserted;			/* by the device */
+	bool intx_driven;			/* and nothing keeps it off the line */
+	uint16_t next_capability;		/* where the next one goes */
 };
 
 /* Identity: fills the header type 0.  class_code: class << 16 | subclass << 8 | interface. */
@@ -74,7 +79,8 @@ int pci_add_msix(struct pci_function *f, unsigned bar, unsigned count);
 
 /* Start-up: put it on bus 0; slot < 0: the next free one.  0, -EEXIST, -ENOSPC. */
 int pci_add(struct pci_function *f, int slot, unsigned function);
-/* Firmware's part, once all are added: BARs, interrupt lines, memory/IO decode, bus mastering off. */
+/* Firmware's part, once all are added: BARs, interrupt lines, memory/IO decode, bus mastering off.
+ * Again, after more were added: leaves alone what has a place. */
 void pci_assign(void);
 struct pci_function *pci_find(unsigned slot, unsigned function);	/* NULL: nobody */
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The PCI host bridge: configuration mechanism #1 (PCI 3.0, 3.2.2.3.2), bus 0
- * with nothing on it but the bridge itself, and the reset control register that
- * lies between its ports.  Without a bridge, kernels complain that there is no
- * way to configure PCI.
+ * The PCI host bridge: configuration mechanism #1 (PCI 3.0, 3.2.2.3.2) for bus 0,
+ * the bridge itself as 00:00.0, and the reset control register that lies between
+ * the mechanism's ports.
  */
 #ifndef RING3_DEVICE_PCIHOST_H
 #define RING3_DEVICE_PCIHOST_H

@@ -14,6 +14,7 @@
 #include "device/pcihost.h"
 #include "device/peripherals.h"
 #include "device/pic.h"
+#include "device/piix3.h"
 #include "device/pit.h"
 #include "device/rtc.h"
 #include "machine/kvmclock.h"
@@ -48,6 +49,8 @@ static int legacy_init(void)
 		error = acpi_pm_init();
 	if (!error)
 		error = pcihost_init();
+	if (!error)
+		error = piix3_init();
 	return error;
 }
 

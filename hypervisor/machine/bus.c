@@ -83,12 +83,33 @@ int bus_add_pio(uint16_t base, unsigned count, const struct bus_ops *ops, void *
 		return -EINVAL;
 	if (!pio_free(base, count))
 		return -EEXIST;
-	if (pio_count == PIO_REGIONS)
+
+	unsigned i = 1;
+
+	while (i < pio_count && pio[i].size)	/* one may have been removed */
+		i++;
+	if (i == PIO_REGIONS)
 		return -ENOSPC;
-	pio[pio_count] = (struct region){ base, count, ops, device, name };
-	memset(pio_owner + base, (int)pio_count, count);
-	pio_count++;
+	pio[i] = (struct region){ base, count, ops, device, name };
+	memset(pio_owner + base, (int)i, count);
+	if (i == pio_count)
+		pio_count++;
 	return 0;
+}
+
+void bus_remove_pio(void *device, uint16_t base)
+{
+	for (unsigned i = 1; i < pio_count; i++) {
+		struct region *r = &pio[i];
+
+		if (!r->size || r->device != device || r->base != base)
+			continue;
+		for (unsigned p = base; p < base + r->size && p < 65536; p++)
+			if (pio_owner[p] == i)
+				pio_owner[p] = 0;
+		r->size = 0;
+		return;
+	}
 }
 
 void bus_move_pio(void *device, uint16_t old_base, uint16_t new_base)
@@ -96,7 +117,7 @@ void bus_move_pio(void *device, uint16_t old_base, uint16_t new_base)
 	for (unsigned i = 1; i < pio_count; i++) {
 		struct region *r = &pio[i];
 
-		if (r->device != device || r->base != old_base)
+		if (!r->size || r->device != device || r->base != old_base)
 			continue;
 		for (unsigned p = 0; p < r->size; p++)
 			if (pio_owner[old_base + p] == i)

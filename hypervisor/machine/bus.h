@@ -27,6 +27,7 @@ int bus_add_mmio(gpa_t base, uint64_t size, const struct bus_ops *ops, void *dev
 /* For regions a guest can move (BARs, APIC base).  The region must exist. */
 void bus_move_mmio(void *device, gpa_t old_base, gpa_t new_base);
 void bus_remove_mmio(void *device, gpa_t base);
+void bus_remove_pio(void *device, uint16_t base);
 void bus_move_pio(void *device, uint16_t old_base, uint16_t new_base);
 
 uint64_t bus_pio_read(uint16_t port, unsigned size);
