@@ -15,6 +15,11 @@
 
 #define VIRTIO_QUEUES_MAX	16u
 
+/* Feature bits of ring and transport (chapter 6), offered by all. */
+#define VIRTIO_F_INDIRECT_DESC	28
+#define VIRTIO_F_EVENT_IDX	29
+#define VIRTIO_F_VERSION_1	32
+
 struct virtio;
 
 struct virtio_ops {
@@ -47,6 +52,8 @@ struct virtio {
 	uint64_t offered;		/* device features; virtio.c adds those of the ring */
 	uint64_t features;		/* accepted */
 	uint8_t status;
+	bool suspended;			/* the transport's: no access to guest memory now (bus mastering) */
+	bool blamed;			/* virtio_break() spoke already */
 	uint32_t config_generation;
 	unsigned queue_count;
 	struct virtqueue queue[VIRTIO_QUEUES_MAX];
@@ -63,18 +70,21 @@ void virtio_write_status(struct virtio *v, uint8_t status);
 void virtio_set_features(struct virtio *v, uint64_t features);
 /* Enable a queue whose addresses are set; false: refused, the device needs a reset. */
 bool virtio_enable_queue(struct virtio *v, unsigned q);
-void virtio_kick(struct virtio *v, unsigned q);		/* ignored unless DRIVER_OK and enabled */
+void virtio_kick(struct virtio *v, unsigned q);	/* ignored unless running and enabled */
+/* No longer suspended: look at what the guest made available meanwhile. */
+void virtio_resume(struct virtio *v);
 
 /* ---- for devices ---- */
 static inline bool virtio_has(const struct virtio *v, unsigned bit)
 {
 	return v->features >> bit & 1;
 }
-/* Publish what was pushed to queue q and interrupt the driver if it wants that. */
+/* Publish what was pushed to queue q and interrupt the driver if it wants that.  Found the queue
+ * broken while taking: this stops the device (and so does the end of ops->notify). */
 void virtio_complete(struct virtio *v, unsigned q);
 /* The guest broke the rules: stop the device until it is reset; said once. */
 void virtio_break(struct virtio *v, const char *why);
-bool virtio_running(const struct virtio *v);	/* DRIVER_OK and not broken */
+bool virtio_running(const struct virtio *v);	/* DRIVER_OK, not broken, not suspended */
 void virtio_config_changed(struct virtio *v);	/* new generation, interrupt */
 
 /* virtio_pci.c: a PCI function for it, modern only (4.1).  0 or -errno. */

@@ -27,8 +27,11 @@ struct virtqueue {
 	uint16_t vector;		/* MSI-X; 0xffff: none */
 	/* virtqueue.c's: */
 	bool event_idx, indirect, broken;
+	bool quiet;			/* the guest was asked not to notify */
 	uint16_t last_avail, used_index, signalled_used;
-	bool signalled_valid;
+	const struct virtqueue_desc *host_desc;		/* where they are in the DMA view */
+	const struct virtqueue_avail *host_avail;
+	struct virtqueue_used *host_used;
 };
 
 /* A chain of descriptors as host memory (the DMA view of RAM). */
@@ -40,13 +43,17 @@ struct virtqueue_chain {
 	struct iovec *iov;
 };
 
-/* Addresses were set and features negotiated: check alignment, size and range.  false: refused. */
+/* Addresses were set and features negotiated: check alignment, size and range.  false: refused.
+ * The other functions want a queue that was started; they do nothing on one that is not
+ * enabled (but virtqueue_empty(), which must not be asked then). */
 bool virtqueue_start(struct virtqueue *q, bool event_idx, bool indirect);
 void virtqueue_reset(struct virtqueue *q);
 
 /*
  * Take the next chain.  false: there is none, or the queue is broken now (q->broken).
- * Contiguous descriptors that follow each other in memory are merged into one iovec.
+ * Contiguous descriptors that follow each other in memory are merged into one iovec; a chain
+ * that needs more than `max` of them breaks the queue.  At most `size` chains are ever taken and
+ * not pushed yet.
  */
 bool virtqueue_take(struct virtqueue *q, struct virtqueue_chain *chain);
 /* Put back the chains taken last, undoing `n` virtqueue_take(). */
