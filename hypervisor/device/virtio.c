@@ -149,9 +149,30 @@ void virtio_break(struct virtio *v, const char *why)
 		virtio_config_changed(v);
 }
 
+static bool config_has(const struct virtio *v, unsigned offset, unsigned size)
+{
+	return offset < v->ops->config_size && size <= v->ops->config_size - offset;
+}
+
+/* A generation is counted when somebody sees it: many changes cannot wrap 8 bits unseen (4.1.4.3.1). */
+uint64_t virtio_config_read(struct virtio *v, unsigned offset, unsigned size)
+{
+	if (v->config_stale)
+		v->config_generation++;
+	v->config_stale = false;
+	return config_has(v, offset, size) && v->ops->config_read ?
+		v->ops->config_read(v, offset, size) : 0;
+}
+
+void virtio_config_write(struct virtio *v, unsigned offset, unsigned size, uint64_t value)
+{
+	if (config_has(v, offset, size) && v->ops->config_write)
+		v->ops->config_write(v, offset, size, value);
+}
+
 void virtio_config_changed(struct virtio *v)
 {
-	v->config_generation++;
+	v->config_stale = true;
 	if ((v->status & STATUS_DRIVER_OK) && v->transport)
 		v->transport->config_changed(v);
 }

@@ -54,7 +54,8 @@ struct virtio {
 	uint8_t status;
 	bool suspended;			/* the transport's: no access to guest memory now (bus mastering) */
 	bool blamed;			/* virtio_break() spoke already */
-	uint32_t config_generation;
+	bool config_stale;		/* changed since the driver read any of it */
+	uint8_t config_generation;
 	unsigned queue_count;
 	struct virtqueue queue[VIRTIO_QUEUES_MAX];
 };
@@ -68,6 +69,9 @@ void virtio_init(struct virtio *v, const struct virtio_ops *ops, uint64_t featur
  * by not being set), features only before FEATURES_OK. */
 void virtio_write_status(struct virtio *v, uint8_t status);
 void virtio_set_features(struct virtio *v, uint64_t features);
+/* Device configuration space, any offset and size; beyond its end: 0, nothing. */
+uint64_t virtio_config_read(struct virtio *v, unsigned offset, unsigned size);
+void virtio_config_write(struct virtio *v, unsigned offset, unsigned size, uint64_t value);
 /* Enable a queue whose addresses are set; false: refused, the device needs a reset. */
 bool virtio_enable_queue(struct virtio *v, unsigned q);
 void virtio_kick(struct virtio *v, unsigned q);	/* ignored unless running and enabled */

@@ -153,7 +153,7 @@ static uint32_t common_word(const struct virtio_pci *p, unsigned offset)
 	case CONFIG_VECTOR:
 		return p->config_vector | v->queue_count << 16;
 	case STATUS:
-		return v->status | (v->config_generation & 0xff) << 8 |
+		return v->status | (uint32_t)v->config_generation << 8 |
 		       (uint32_t)p->queue_select << 16;
 	}
 	/* A queue that is not there has size 0 (4.1.4.3.1). */
@@ -270,15 +270,9 @@ static void common_write(struct virtio_pci *p, unsigned offset, unsigned size, u
 
 /* ---- the BAR ---- */
 
-static bool device_has(const struct virtio_pci *p, uint64_t offset, unsigned size)
-{
-	return offset + size <= p->v->ops->config_size;
-}
-
 static uint64_t areas_read(void *device, uint64_t offset, unsigned size)
 {
 	struct virtio_pci *p = device;
-	const struct virtio_ops *ops = p->v->ops;
 	unsigned at = offset & 0xfff;
 	uint8_t isr = p->isr;
 
@@ -291,8 +285,7 @@ static uint64_t areas_read(void *device, uint64_t offset, unsigned size)
 		isr_set(p, 0);
 		return isr;
 	case AREA_DEVICE:
-		return ops->config_read && device_has(p, at, size) ?
-			ops->config_read(p->v, at, size) : 0;
+		return virtio_config_read(p->v, at, size);
 	}
 	return 0;
 }
@@ -300,7 +293,6 @@ static uint64_t areas_read(void *device, uint64_t offset, unsigned size)
 static void areas_write(void *device, uint64_t offset, unsigned size, uint64_t value)
 {
 	struct virtio_pci *p = device;
-	const struct virtio_ops *ops = p->v->ops;
 
 	if (likely(offset >= AREA_NOTIFY)) {
 		/* What is written, the queue's number, the address says as well. */
@@ -312,9 +304,7 @@ static void areas_write(void *device, uint64_t offset, unsigned size, uint64_t v
 		common_write(p, (unsigned)offset, size, (uint32_t)value);
 		break;
 	case AREA_DEVICE:
-		offset -= AREA_DEVICE;
-		if (ops->config_write && device_has(p, offset, size))
-			ops->config_write(p->v, (unsigned)offset, size, value);
+		virtio_config_write(p->v, (unsigned)offset - AREA_DEVICE, size, value);
 		break;
 	}
 }
