@@ -259,8 +259,10 @@ static unsigned rx_room(void *device, struct iovec *iov, unsigned max)
 	struct virtio_net_rx *rx = &n->rx;
 	unsigned parts, limit = max - 1;	/* the last for the overflow */
 
-	if (!virtio_running(&n->v) || !rx_queue(n)->enabled || max < 2)
+	if (!virtio_running(&n->v) || !rx_queue(n)->enabled || max < 2) {
+		rx->starved = true;
 		return 0;
+	}
 	while (rx_is_blocked(n))
 		if (rx_wait_for_chains(n))
 			return 0;
