@@ -31,6 +31,8 @@ struct net_client {
 	 * Where the next frame may go, header first: fills at most `max` iovecs of writable memory
 	 * and returns their number; 0: no room now, net_room() will follow.  Nothing is taken
 	 * before received() says how much of it was used: the next call offers the same again.
+	 * Room is for the largest frame that may come with the NET_RX_* set (a larger one is cut
+	 * off or lost).  num_buffers of the header is the front-end's to fill in.
 	 */
 	unsigned (*room)(void *device, struct iovec *iov, unsigned max);
 	/* `bytes` (header included) of the room offered last hold a frame. */
@@ -52,14 +54,18 @@ bool net_link(const struct net *n);
 
 /*
  * In the jail.  Send one frame, header first; takes it at once (copied or written when it
- * returns).  false: no room, the frame was not taken: see net_wait().
+ * returns).  false: no room, the frame was not taken: see net_wait().  Checksums and TCP
+ * segmentation (GSO_TCPV4, TCPV6, ECN) may be left to it; a frame or header that makes no sense
+ * vanishes.  Where a frame is to be cut, its checksum field and hdr_len need not be right for
+ * sockets, but must be for taps: the sum of the pseudo header with the length, as virtio has it.
  */
 bool net_send(struct net *n, const struct iovec *iov, unsigned iov_count, size_t bytes);
-/* After net_send() said false: call `again` once there is room. */
+/* After net_send() said false: call `again` once there is room (from io_poll()). */
 void net_wait(struct net *n, void (*again)(void *device));
 /* End of a batch of net_send(). */
 void net_flush(struct net *n);
-/* The front-end can take frames again, or for the first time (NET_RX_* it takes). */
+/* The front-end can take frames again, or for the first time (net_set_rx() before).  What waits
+ * already is handed out before it returns: room(), received(), batch_end() are called inside. */
 void net_room(struct net *n);
 void net_set_rx(struct net *n, unsigned rx_flags);
 /* Stop handing out frames (device reset); frames that come meanwhile are dropped. */

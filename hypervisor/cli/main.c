@@ -11,6 +11,7 @@
 #include "cli/options.h"
 #include "cli/status.h"
 #include "cli/supervise.h"
+#include "hostio/switch.h"
 
 #define VERSION	"0.1"
 
@@ -39,6 +40,16 @@ static int main_version(int argc, char **argv)
 	return 0;
 }
 
+/* Started by ring3 run for --net switch=NAME, with its listening socket. */
+static int main_switch(int argc, char **argv)
+{
+	if (argc != 3 || !switch_name_good(argv[1]) || strcmp(argv[2], "3")) {
+		log_error("ring3 run --net switch=NAME starts the switch by itself");
+		return STATUS_ERROR;
+	}
+	return switch_run(argv[1], atoi(argv[2])) ? STATUS_ERROR : 0;
+}
+
 static int main_help(int argc, char **argv);
 
 static const struct command {
@@ -48,6 +59,7 @@ static const struct command {
 } commands[] = {
 	{ "run",	main_run,	"boot a kernel; ring3 run --help shows the options" },
 	{ "help",	main_help,	"show this text" },
+	{ "switch",	main_switch,	"what connects machines (run starts it for --net switch=NAME)" },
 	{ "version",	main_version,	"show the version" },
 };
 
