@@ -1,0 +1,594 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The block back-end over an engine that shortens, refuses and reorders: what it asks of
+ * the host, and what it makes of the answers.  Alignments that this host's disks may
+ * not have (4096-byte sectors) are set by hand.
+ */
+#include "fake_io.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "hostio/block.h"
+#include "hostio/block_disk.h"
+
+#define FILE_SIZE	(512 * KIB)
+#define WINDOW		(64 * KIB)		/* offset */
+#define WINDOW_SIZE	(384 * KIB)
+#define SECTORS		(WINDOW_SIZE / 512)
+
+static uint64_t now = 1000000000;
+static char said[4096];
+static unsigned said_count;
+
+uint64_t clock_ns(void) { return now; }
+
+void log_at(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	(void)level;
+	va_start(ap, fmt);
+	format_va(said, sizeof(said), fmt, ap);
+	va_end(ap);
+	said_count++;
+}
+
+_Noreturn void bug(const char *file, int line, const char *what)
+{
+	fprintf(stderr, "%s:%d: %s\n", file, line, what);
+	abort();
+}
+
+static char path[64];
+static int file;
+static uint8_t before[FILE_SIZE];
+
+static struct block *disk_open(struct block_config config)
+{
+	struct block *b;
+	unsigned seed = 3;
+
+	strcpy(path, "/tmp/test_block_XXXXXX");
+	file = mkstemp(path);
+	ck_assert_int_ge(file, 0);
+	for (unsigned i = 0; i < FILE_SIZE; i++)
+		before[i] = (uint8_t)rand_r(&seed);
+	ck_assert_int_eq(pwrite(file, before, FILE_SIZE, 0), FILE_SIZE);
+	config.path = path;
+	config.cache = BLOCK_CACHE_WRITEBACK;
+	b = block_open(&config);
+	unlink(path);
+	ck_assert_ptr_nonnull(b);
+	return b;
+}
+
+static struct block *disk(void)
+{
+	return disk_open((struct block_config){ .offset = WINDOW, .size = WINDOW_SIZE });
+}
+
+/* As if the host's disk had such sectors, with O_DIRECT. */
+static struct block *strict_disk(unsigned memory, unsigned data)
+{
+	struct block *b = disk();
+
+	b->memory_align = memory;
+	b->data_align = data;
+	fake_io_memory_align = memory;
+	fake_io_data_align = data;
+	return b;
+}
+
+/* ---- requests ---- */
+
+struct request {
+	struct block_request r;
+	struct iovec iov[8];
+	int error;
+	bool done;
+};
+
+static void done(struct block_request *r, int error)
+{
+	struct request *q = container_of(r, struct request, r);
+
+	ck_assert(!q->done);
+	q->done = true;
+	q->error = error;
+}
+
+static void submit(struct block *b, struct request *q, enum block_op op, uint64_t offset, uint64_t length)
+{
+	q->r.op = op;
+	q->r.offset = offset;
+	q->r.length = length;
+	q->r.iov = q->iov;
+	q->r.done = done;
+	q->done = false;
+	block_submit(b, &q->r);
+	ck_assert(!q->done);		/* never inside */
+}
+
+static int run(struct block *b, enum block_op op, uint64_t offset, void *memory, uint64_t length)
+{
+	struct request q = { .iov = { { memory, length } }, .r = { .iov_count = 1 } };
+
+	submit(b, &q, op, offset, length);
+	fake_io_run();
+	ck_assert(q.done);
+	ck_assert_uint_eq(b->in_flight, 0);
+	return q.error;
+}
+
+static uint8_t memory[FILE_SIZE] __attribute__((aligned(4096)));
+
+/* ---- a model: disjoint requests at the same time, in any order, shortened ---- */
+
+struct step {
+	struct request q;
+	uint8_t *buffer;
+	uint64_t from, length;
+};
+
+static void step_iovecs(struct step *s, unsigned *seed, bool odd)
+{
+	uint64_t left = s->length;
+	uint8_t *at = s->buffer;
+	unsigned n = 0;
+
+	while (left) {
+		uint64_t part = (unsigned)rand_r(seed) % 4000;
+
+		if (!odd)
+			part &= ~511ull;
+		if (part > left || n == array_size(s->q.iov) - 1)
+			part = left;
+		s->q.iov[n++] = (struct iovec){ at, part };
+		at += part + (odd ? 3 : 0);
+		left -= part;
+	}
+	s->q.r.iov_count = n;
+}
+
+static void copy_iovecs(struct step *s, uint8_t *linear, bool out)
+{
+	for (unsigned i = 0; i < s->q.r.iov_count; i++) {
+		if (out)
+			memcpy(linear, s->q.iov[i].iov_base, s->q.iov[i].iov_len);
+		else
+			memcpy(s->q.iov[i].iov_base, linear, s->q.iov[i].iov_len);
+		linear += s->q.iov[i].iov_len;
+	}
+}
+
+static void model_run(struct block *b, unsigned rounds, bool odd)
+{
+	static uint8_t model[FILE_SIZE], check[FILE_SIZE], linear[WINDOW_SIZE];
+	static struct step steps[16];
+	unsigned seed = 7;
+
+	memcpy(model, before, FILE_SIZE);
+	fake_io_one = true;
+	for (unsigned i = 0; i < array_size(steps); i++)
+		steps[i].buffer = malloc(WINDOW_SIZE + 4096);
+	for (unsigned round = 0; round < rounds; round++) {
+		unsigned n = 0, sector = (unsigned)rand_r(&seed) % 32;
+
+		fake_io_short = rand_r(&seed) % 3 ? 0 : 512u * (1 + (unsigned)rand_r(&seed) % 40);
+		if (fake_io_short && fake_io_short < fake_io_data_align)
+			fake_io_short = fake_io_data_align;
+		for (; n < array_size(steps) && sector < SECTORS; n++) {
+			static const enum block_op ops[] = {
+				BLOCK_READ, BLOCK_WRITE, BLOCK_WRITE, BLOCK_WRITE_ZEROES, BLOCK_FLUSH,
+				BLOCK_DISCARD,
+			};
+			struct step *s = &steps[n];
+			unsigned count = 1 + (unsigned)rand_r(&seed) % (rand_r(&seed) % 8 ? 20 : 400);
+			enum block_op op = ops[(unsigned)rand_r(&seed) % array_size(ops)];
+
+			if (count > SECTORS - sector)
+				count = SECTORS - (unsigned)sector;
+			s->from = WINDOW + sector * 512ull;
+			s->length = count * 512ull;
+			sector += count + (rand_r(&seed) % 2 ? 0 : (unsigned)rand_r(&seed) % 16);
+			step_iovecs(s, &seed, odd);
+			for (uint64_t i = 0; i < s->length; i++)
+				linear[i] = (uint8_t)rand_r(&seed);
+			copy_iovecs(s, linear, false);
+			if (op == BLOCK_WRITE)
+				memcpy(model + s->from, linear, s->length);
+			if (op == BLOCK_WRITE_ZEROES || op == BLOCK_DISCARD)
+				memset(model + s->from, 0, s->length);
+			s->q.r.unmap = rand_r(&seed) % 2;
+			submit(b, &s->q, op, s->from - WINDOW, op == BLOCK_FLUSH ? 0 : s->length);
+		}
+		fake_io_run();
+		for (unsigned i = 0; i < n; i++) {
+			ck_assert(steps[i].q.done);
+			ck_assert_int_eq(steps[i].q.error, 0);
+			if (steps[i].q.r.op != BLOCK_READ)
+				continue;
+			copy_iovecs(&steps[i], linear, true);
+			ck_assert_mem_eq(linear, model + steps[i].from, steps[i].length);
+		}
+	}
+	ck_assert_int_eq(pread(file, check, FILE_SIZE, 0), FILE_SIZE);
+	ck_assert_mem_eq(check, model, FILE_SIZE);
+	ck_assert_uint_eq(b->in_flight, 0);
+}
+
+START_TEST(model_any_alignment)
+{
+	model_run(disk(), 300, true);
+}
+END_TEST
+
+START_TEST(model_sectors_of_512)
+{
+	model_run(strict_disk(512, 512), 200, false);
+	ck_assert_uint_gt(fake_io_calls[IO_WRITE], 100);
+}
+END_TEST
+
+START_TEST(model_sectors_of_512_odd_memory)
+{
+	model_run(strict_disk(4, 512), 200, true);
+}
+END_TEST
+
+/* Neighbours in one block of the host, written at the same time, must all survive. */
+START_TEST(model_sectors_of_4096)
+{
+	model_run(strict_disk(4096, 4096), 300, true);
+}
+END_TEST
+
+static long no_fallocate(struct io_request *r)
+{
+	return r->op == IO_ALLOCATE ? -EOPNOTSUPP : 1;
+}
+
+/* (The model discards, too: that stays possible here by hand only.) */
+START_TEST(model_zeroes_are_written)
+{
+	struct block *b = strict_disk(4096, 4096);
+	uint8_t zero[512] = { 0 };
+
+	fake_io_hook = no_fallocate;
+	for (uint64_t length = 512; length <= WINDOW_SIZE; length += 17 * 512) {
+		memset(memory, 0xaa, sizeof(memory));
+		ck_assert_int_eq(run(b, BLOCK_WRITE, 0, memory, WINDOW_SIZE), 0);
+		ck_assert_int_eq(run(b, BLOCK_WRITE_ZEROES, WINDOW_SIZE - length, NULL, length), 0);
+		ck_assert_int_eq(pread(file, memory, FILE_SIZE, 0), FILE_SIZE);
+		ck_assert_mem_eq(memory, before, WINDOW);
+		ck_assert_mem_eq(memory + WINDOW + WINDOW_SIZE, before + WINDOW + WINDOW_SIZE,
+				 FILE_SIZE - WINDOW - WINDOW_SIZE);
+		for (uint64_t i = 0; i < WINDOW_SIZE; i += 512) {
+			memset(zero, i < WINDOW_SIZE - length ? 0xaa : 0, 512);
+			ck_assert_mem_eq(memory + WINDOW + i, zero, 512);
+		}
+	}
+	ck_assert(!b->can_zero_range);
+	fake_io_hook = NULL;
+}
+END_TEST
+
+/* ---- limits of the window ---- */
+
+START_TEST(beyond_the_window_is_refused)
+{
+	static const struct { uint64_t offset, length; } bad[] = {
+		{ WINDOW_SIZE, 512 }, { WINDOW_SIZE - 512, 1024 }, { WINDOW_SIZE + 512, 512 },
+		{ 0xfffffffffffffe00, 512 }, { 0xfffffffffffffe00, 1024 }, { 0, WINDOW_SIZE + 512 },
+		{ 512, 0xfffffffffffffe00 }, { 1, 512 }, { 0, 513 }, { 511, 1 },
+	};
+	static const enum block_op ops[] = { BLOCK_READ, BLOCK_WRITE, BLOCK_DISCARD, BLOCK_WRITE_ZEROES };
+	static uint8_t after[FILE_SIZE];
+	struct block *b = disk();
+
+	for (unsigned op = 0; op < array_size(ops); op++)
+		for (unsigned i = 0; i < array_size(bad); i++)
+			ck_assert_int_eq(run(b, ops[op], bad[i].offset, memory, bad[i].length), -EINVAL);
+	ck_assert_int_eq(pread(file, after, FILE_SIZE, 0), FILE_SIZE);
+	ck_assert_mem_eq(after, before, FILE_SIZE);
+	for (unsigned op = 0; op < IO_OPS; op++)
+		ck_assert_uint_eq(fake_io_calls[op], 0);
+	ck_assert_int_eq(run(b, BLOCK_READ, WINDOW_SIZE - 512, memory, 512), 0);
+	ck_assert_mem_eq(memory, before + WINDOW + WINDOW_SIZE - 512, 512);
+}
+END_TEST
+
+START_TEST(iovecs_that_are_not_the_length_are_refused)
+{
+	struct request q = { .iov = { { memory, 512 }, { memory, 512 } }, .r = { .iov_count = 2 } };
+	struct block *b = disk();
+
+	submit(b, &q, BLOCK_WRITE, 0, 512);
+	fake_io_run();
+	ck_assert_int_eq(q.error, -EINVAL);
+	q.r.iov_count = 0;
+	submit(b, &q, BLOCK_READ, 0, 0);
+	fake_io_run();
+	ck_assert_int_eq(q.error, -EINVAL);
+	q.r.iov_count = IO_IOV_MAX + 1;
+	submit(b, &q, BLOCK_READ, 0, 512);
+	fake_io_run();
+	ck_assert_int_eq(q.error, -EINVAL);
+}
+END_TEST
+
+START_TEST(read_only_refuses_writes)
+{
+	struct block *b = disk_open((struct block_config){ .readonly = true });
+
+	ck_assert(block_readonly(b));
+	ck_assert(!block_can_discard(b));
+	ck_assert_int_eq(run(b, BLOCK_WRITE, 0, memory, 512), -EROFS);
+	ck_assert_int_eq(run(b, BLOCK_WRITE_ZEROES, 0, NULL, 512), -EROFS);
+	ck_assert_int_eq(run(b, BLOCK_DISCARD, 0, NULL, 512), -EROFS);
+	ck_assert_int_eq(run(b, BLOCK_READ, 0, memory, FILE_SIZE), 0);
+	ck_assert_mem_eq(memory, before, FILE_SIZE);
+	ck_assert_int_eq(run(b, BLOCK_FLUSH, 0, NULL, 0), 0);
+	ck_assert_uint_eq(fake_io_calls[IO_WRITE] + fake_io_calls[IO_ALLOCATE], 0);
+}
+END_TEST
+
+/* ---- what the host refuses ---- */
+
+static int fail_error;
+static enum io_op fail_op;
+
+static long refuse(struct io_request *r)
+{
+	return r->op == fail_op ? fail_error : 1;
+}
+
+START_TEST(errors_are_passed_on_and_said_once)
+{
+	static const struct { enum block_op op; enum io_op io; int error; const char *text; } cases[] = {
+		{ BLOCK_WRITE, IO_WRITE, -ENOSPC, "write error at byte 4096: no space left on device" },
+		{ BLOCK_WRITE, IO_WRITE, -EIO, "write error at byte 4096: input/output error" },
+		{ BLOCK_READ, IO_READ, -EIO, "read error at byte 4096: input/output error" },
+		{ BLOCK_READ, IO_READ, -EREMOTEIO, "read error at byte 4096: remote I/O error" },
+		{ BLOCK_READ, IO_READ, -133, "read error at byte 4096: error 133" },
+		{ BLOCK_DISCARD, IO_ALLOCATE, -EIO, "discard error at byte 4096: input/output error" },
+	};
+	struct block *b = disk();
+
+	fake_io_hook = refuse;
+	for (unsigned i = 0; i < array_size(cases); i++) {
+		fail_op = cases[i].io;
+		fail_error = cases[i].error;
+		for (unsigned twice = 0; twice < 2; twice++)
+			ck_assert_int_eq(run(b, cases[i].op, 4096, memory, 512), cases[i].error);
+		ck_assert_uint_eq(said_count, i + 1);
+		ck_assert_ptr_nonnull(strstr(said, cases[i].text));
+		ck_assert_ptr_nonnull(strstr(said, path));
+	}
+	/* And it lives on. */
+	fake_io_hook = NULL;
+	ck_assert_int_eq(run(b, BLOCK_READ, 4096, memory, 512), 0);
+	ck_assert_int_eq(run(b, BLOCK_WRITE, 4096, memory, 512), 0);
+}
+END_TEST
+
+/* The page cache forgets data whose write-back failed: a later flush must not say all is well. */
+START_TEST(a_failed_flush_of_the_cache_fails_for_good)
+{
+	struct block *b = disk();
+
+	ck_assert_int_eq(run(b, BLOCK_FLUSH, 0, NULL, 0), 0);
+	fake_io_hook = refuse;
+	fail_op = IO_SYNC;
+	fail_error = -EIO;
+	ck_assert_int_eq(run(b, BLOCK_FLUSH, 0, NULL, 0), -EIO);
+	fake_io_hook = NULL;
+	ck_assert_int_eq(run(b, BLOCK_FLUSH, 0, NULL, 0), -EIO);
+	ck_assert_int_eq(run(b, BLOCK_READ, 0, memory, 512), 0);
+	/* Without it there is nothing that could be forgotten. */
+	b = disk();
+	b->cached = false;
+	fake_io_hook = refuse;
+	ck_assert_int_eq(run(b, BLOCK_FLUSH, 0, NULL, 0), -EIO);
+	fake_io_hook = NULL;
+	ck_assert_int_eq(run(b, BLOCK_FLUSH, 0, NULL, 0), 0);
+}
+END_TEST
+
+START_TEST(a_truncated_file_is_an_error)
+{
+	for (unsigned strict = 0; strict < 2; strict++) {
+		struct block *b = strict ? strict_disk(4096, 4096) : disk();
+
+		ck_assert_int_eq(ftruncate(file, WINDOW + 8192 + (strict ? 0 : 1024)), 0);
+		said_count = 0;
+		ck_assert_int_eq(run(b, BLOCK_READ, 4096, memory, 4096), 0);
+		ck_assert_int_eq(run(b, BLOCK_READ, 4096, memory, 8192), -EIO);
+		ck_assert_int_eq(run(b, BLOCK_READ, 65536, memory, 512), -EIO);
+		ck_assert_uint_eq(said_count, 1);
+		ck_assert_ptr_nonnull(strstr(said, "has become shorter"));
+		/* Half a block cannot be merged into what is not there. */
+		if (strict)
+			ck_assert_int_eq(run(b, BLOCK_WRITE, 65536, memory, 512), -EIO);
+	}
+}
+END_TEST
+
+static unsigned interruptions;
+
+static long interrupt(struct io_request *r)
+{
+	(void)r;
+	return interruptions && interruptions-- % 2 ? -EINTR : 1;
+}
+
+START_TEST(interrupted_calls_are_repeated)
+{
+	struct block *b = strict_disk(4096, 4096);
+
+	fake_io_hook = interrupt;
+	interruptions = 20;
+	ck_assert_int_eq(run(b, BLOCK_WRITE, 512, memory, 8192), 0);
+	ck_assert_int_eq(run(b, BLOCK_READ, 512, memory + 3, 8192), 0);
+	ck_assert_int_eq(run(b, BLOCK_FLUSH, 0, NULL, 0), 0);
+	ck_assert_int_eq(run(b, BLOCK_WRITE_ZEROES, 0, NULL, 65536), 0);
+	ck_assert_uint_lt(interruptions, 15);
+}
+END_TEST
+
+/* ---- bounce buffers run out ---- */
+
+START_TEST(more_bounced_requests_than_buffers)
+{
+	static struct request q[100];
+	static uint8_t buffers[100][1025];
+	struct block *b = strict_disk(4096, 4096);
+
+	for (unsigned i = 0; i < 100; i++) {
+		q[i].iov[0] = (struct iovec){ buffers[i] + 1, 1024 };
+		q[i].r.iov_count = 1;
+		submit(b, &q[i], BLOCK_READ, i * 1536, 1024);
+	}
+	fake_io_run();
+	for (unsigned i = 0; i < 100; i++) {
+		ck_assert(q[i].done && !q[i].error);
+		ck_assert_mem_eq(buffers[i] + 1, before + WINDOW + i * 1536, 1024);
+	}
+}
+END_TEST
+
+/* ---- rates ---- */
+
+static uint64_t armed;
+
+static void arm(void *timer, uint64_t deadline_ns)
+{
+	ck_assert_ptr_eq(timer, &armed);
+	armed = deadline_ns;
+}
+
+/* How many of endless requests start within a second. */
+static unsigned in_a_second(struct block_config config, uint64_t length)
+{
+	static struct request q[20000];
+	struct block *b;
+	unsigned n = 0, started = 0;
+	uint64_t end = now + 1000000000;
+
+	b = disk_open(config);
+	ck_assert(block_limited(b));
+	block_set_alarm(b, arm, &armed);
+	armed = 0;
+	for (; n < array_size(q) && n < 64; n++) {
+		q[n].iov[0] = (struct iovec){ memory, length };
+		q[n].r.iov_count = 1;
+		submit(b, &q[n], BLOCK_READ, 0, length);
+	}
+	while (n < array_size(q)) {
+		fake_io_run();
+		for (; started < n && q[started].done; started++) {
+			q[n].iov[0] = (struct iovec){ memory, length };
+			q[n].r.iov_count = 1;
+			submit(b, &q[n++], BLOCK_READ, 0, length);
+			ck_assert_uint_lt(n, array_size(q));
+		}
+		if (!armed)
+			continue;
+		ck_assert_uint_gt(armed, now);
+		if (armed > end)
+			break;
+		now = armed;
+		armed = 0;
+		block_alarm_expired(b);
+	}
+	/* Flushes pass; and what is held back ends with a reset. */
+	ck_assert_int_eq(b->in_flight > 0, 1);
+	block_drain(b);
+	ck_assert_uint_eq(b->in_flight, 0);
+	ck_assert_int_eq(q[n - 1].error, -ECANCELED);
+	return started;
+}
+
+START_TEST(limits)
+{
+	unsigned n = in_a_second((struct block_config){ .iops = 1000 }, 512);
+
+	ck_assert_uint_ge(n, 1000);
+	ck_assert_uint_le(n, 1000 + 50 + 2);		/* and what the bucket held */
+	n = in_a_second((struct block_config){ .bps = 8 * MIB }, 8192);
+	ck_assert_uint_ge(n, 1024);
+	ck_assert_uint_le(n, 1024 + 52 + 2);
+	n = in_a_second((struct block_config){ .bps = 64 * KIB }, 128 * KIB);
+	ck_assert_uint_ge(n, 1);
+	ck_assert_uint_le(n, 2);
+	n = in_a_second((struct block_config){ .iops = 100, .bps = 8 * MIB }, 8192);
+	ck_assert_uint_ge(n, 100);
+	ck_assert_uint_le(n, 107);
+}
+END_TEST
+
+START_TEST(a_flush_is_not_held_back)
+{
+	struct block *b = disk_open((struct block_config){ .iops = 1 });
+	struct request read[2] = { { .iov = { { memory, 512 } }, .r = { .iov_count = 1 } } }, flush = { 0 };
+
+	read[1] = read[0];
+	block_set_alarm(b, arm, &armed);
+	submit(b, &read[0], BLOCK_READ, 0, 512);
+	submit(b, &read[1], BLOCK_READ, 0, 512);
+	submit(b, &flush, BLOCK_FLUSH, 0, 0);
+	fake_io_run();
+	ck_assert(read[0].done && !read[1].done && flush.done);
+	ck_assert_int_eq(flush.error, 0);
+}
+END_TEST
+
+/* ---- null ---- */
+
+START_TEST(null_disk)
+{
+	struct block_config config = { .null_size = MIB };
+	struct block *b = block_open(&config);
+
+	ck_assert_ptr_nonnull(b);
+	ck_assert_uint_eq(block_size(b), MIB);
+	memset(memory, 0x5a, 512);
+	ck_assert_int_eq(run(b, BLOCK_READ, 0, memory, 512), 0);
+	ck_assert_int_eq(memory[17], 0x5a);
+	ck_assert_int_eq(run(b, BLOCK_WRITE, MIB - 512, memory, 512), 0);
+	ck_assert_int_eq(run(b, BLOCK_FLUSH, 0, NULL, 0), 0);
+	ck_assert_int_eq(run(b, BLOCK_READ, MIB, memory, 512), -EINVAL);
+	ck_assert_uint_eq(fake_io_files, 0);
+	config.null_size = 513;
+	ck_assert_ptr_null(block_open(&config));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("block_pieces");
+	TCase *t = tcase_create("block_pieces");
+
+	tcase_add_test(t, model_any_alignment);
+	tcase_add_test(t, model_sectors_of_512);
+	tcase_add_test(t, model_sectors_of_512_odd_memory);
+	tcase_add_test(t, model_sectors_of_4096);
+	tcase_add_test(t, model_zeroes_are_written);
+	tcase_add_test(t, beyond_the_window_is_refused);
+	tcase_add_test(t, iovecs_that_are_not_the_length_are_refused);
+	tcase_add_test(t, read_only_refuses_writes);
+	tcase_add_test(t, errors_are_passed_on_and_said_once);
+	tcase_add_test(t, a_failed_flush_of_the_cache_fails_for_good);
+	tcase_add_test(t, a_truncated_file_is_an_error);
+	tcase_add_test(t, interrupted_calls_are_repeated);
+	tcase_add_test(t, more_bounced_requests_than_buffers);
+	tcase_add_test(t, limits);
+	tcase_add_test(t, a_flush_is_not_held_back);
+	tcase_add_test(t, null_disk);
+	suite_add_tcase(s, t);
+	return suite_run(s);
+}
