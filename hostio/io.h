@@ -73,6 +73,19 @@ const char *io_engine_name(void);
 
 void io_queue(struct io_request *r);
 void io_flush(void);
+/* r is done without the host: done(r, result) in the next io_poll().  Counts as in flight, and as
+ * pending, until then. */
+void io_complete_later(struct io_request *r, long result);
+
+/*
+ * Called at the end of an io_poll() that had callbacks, after them and before what they queued is
+ * flushed: for what is worth doing once for many completions (an interrupt).  Any time; for good.
+ */
+struct io_batch {
+	void (*end)(struct io_batch *b);
+	struct io_batch *next;		/* the engine's */
+};
+void io_batch_add(struct io_batch *b);
 
 /*
  * Readiness of a descriptor (tap, socket): ready() is called from io_poll() after events (POLLIN,
@@ -84,10 +97,18 @@ struct io_watch {
 	int fd;
 	short events;			/* set by io_watch_set() only */
 	void (*ready)(struct io_watch *w, short events);
-	struct io_watch *next;		/* the engine's */
+	/* The engine's. */
+	struct io_watch *next;
+	uint32_t found;			/* events that came up */
+	uint16_t polled;		/* events the host was asked for */
 	bool armed;
-	short found;
+	bool rearm;
+	uint8_t errors;			/* in a row */
+	int slot;
+	uint32_t generation;
 };
+/* Come to ready() whatever `events` are, as with poll(2): the other side is gone, or an error. */
+#define IO_WATCH_ALWAYS	(0x008u | 0x010u)	/* POLLERR, POLLHUP */
 void io_watch_add(struct io_watch *w);		/* any time, start-up too */
 void io_watch_set(struct io_watch *w, short events);
 
@@ -106,6 +127,9 @@ static inline bool io_pending(void)
 /* Requests in flight: completions are to be expected (so it pays to look, or to spin). */
 unsigned io_in_flight(void);
 
+/* Is a watch waiting for events (something may come any time)? */
+bool io_watching(void);
+
 /* Take what has completed: done() and ready() callbacks.  false: there was nothing. */
 bool io_poll(void);
 
@@ -116,6 +140,8 @@ bool io_poll(void);
  */
 #define IO_WAIT_FDS	2
 void io_wait(uint64_t timeout_ns, const int *fds, unsigned n);
+/* Before fd, which io_wait() may have been given, is closed. */
+void io_forget(int fd);
 
 /* Wait until nothing is in flight any more (reset of a device, end of the machine): every done()
  * has been called. */

@@ -23,6 +23,7 @@
 #include "device/serial.h"
 #include "emulate/emulate.h"
 #include "hostio/console.h"
+#include "hostio/io.h"
 #include "machine/cpuid.h"
 #include "memory/ram.h"
 #include "memory/vtlb.h"
@@ -107,6 +108,8 @@ static int start(const struct machine_config *config)
 		r = patch_init();
 	if (!r)
 		r = worlds_init(translate ? WORLDS : 0);
+	if (!r)
+		r = io_start(config->io);
 	if (!r)
 		r = vtlb_init();
 	if (!r && config->gdb_port)

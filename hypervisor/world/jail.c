@@ -10,12 +10,14 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <linux/if_tun.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "base/hostcall.h"
 #include "base/layout.h"
+#include "hostio/calls.h"
 #include "memory/ram.h"
 #include "world/area.h"
 #include "world/assembler.h"
@@ -34,7 +36,7 @@ static const int plain_calls[] = {
 	SYS_read,		/* console */
 	SYS_close,		/* a peer of the console or the debugger is gone */
 	SYS_ppoll,		/* is there input; waiting for it in HLT */
-	SYS_recvfrom,		/* the debugger's connection */
+	SYS_recvfrom,		/* the debugger's connection, network peers */
 	SYS_accept4,		/* console and debugger on listening sockets */
 	SYS_timer_settime,	/* the machine's next timer event */
 	SYS_clock_gettime,	/* wall clock for the RTC */
@@ -46,6 +48,14 @@ static const int plain_calls[] = {
 	SYS_getrandom,		/* nonces of the proofs (world/proof.c) */
 	SYS_wait4,		/* did a world die */
 	SYS_exit, SYS_exit_group,
+};
+
+/* Allowed on the descriptors that back-ends named (hostio/calls.h), as their first argument. */
+static const int descriptor_calls[] = {
+	SYS_io_uring_enter,	/* the ring: itself restricted to I/O on the machine's files */
+	SYS_epoll_ctl,		/* descriptors to wait for that come and go: console, debugger, peers */
+	SYS_epoll_pwait,	/* which of them are ready */
+	SYS_readv, SYS_writev,	/* frames of a tap, straight from and to guest memory */
 };
 
 /* Guest addresses as the kernel world has them: neither the engine, its tables nor flat RAM. */
@@ -114,6 +124,37 @@ static void allow_futex(struct assembler *a)
 	bpf_end(a, begin);
 }
 
+static bool descriptor_call(int nr)
+{
+	for (unsigned i = 0; i < array_size(descriptor_calls); i++) {
+		if (descriptor_calls[i] == nr)
+			return true;
+	}
+	return false;
+}
+
+static void allow_back_ends(struct assembler *a)
+{
+	unsigned number;
+	const struct call *calls = calls_allowed(&number);
+
+	for (unsigned i = 0; i < number; i++)
+		bug_on(!descriptor_call(calls[i].nr));
+	for (unsigned c = 0; c < array_size(descriptor_calls); c++) {
+		unsigned begin = bpf_begin(a, (uint32_t)descriptor_calls[c]);
+
+		bpf_load(a, ARG_LOW(0));
+		for (unsigned i = 0; i < number; i++) {
+			if (calls[i].nr != descriptor_calls[c])
+				continue;
+			bpf_put(a, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, (uint32_t)calls[i].fd);
+			bpf_allow(a);
+		}
+		bpf_refuse(a);
+		bpf_end(a, begin);
+	}
+}
+
 static void allow_others(struct assembler *a)
 {
 	unsigned begin;
@@ -132,7 +173,14 @@ static void allow_others(struct assembler *a)
 	bpf_allow(a);
 	bpf_end(a, begin);
 
-	/* To the debugger; with no address, so only on connected sockets. */
+	/* What a tap may hand us, as the guest's driver wants it (hostio/net_tap.c); no other kind of
+	 * descriptor knows this number. */
+	begin = bpf_begin(a, SYS_ioctl);
+	bpf_require_at(a, ARG_LOW(1), TUNSETOFFLOAD);
+	bpf_allow(a);
+	bpf_end(a, begin);
+
+	/* To the debugger and to network peers; with no address, so only on connected sockets. */
 	begin = bpf_begin(a, SYS_sendto);
 	bpf_require_at(a, ARG_LOW(4), 0);
 	bpf_require_at(a, ARG_HIGH(4), 0);
@@ -150,6 +198,7 @@ int jail_kernel_world(void)
 	bpf_load(&a, DATA(nr));
 	allow_futex(&a);
 	allow_others(&a);
+	allow_back_ends(&a);
 	allow_mappings(&a);
 	for (unsigned i = 0; i < array_size(plain_calls); i++) {
 		bpf_put(&a, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, (uint32_t)plain_calls[i]);
