@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "boot/acpi_pci.h"
 #include "boot/aml.h"
 #include "device/acpi_pm.h"
 #include "device/guestport.h"
@@ -220,10 +221,12 @@ static struct header *dsdt_build(void)
 	struct aml a = { .bytes = image + used, .size = sizeof(image) - used };
 
 	aml_name_package(&a, "\\_S5_", soft_off, array_size(soft_off));
+	acpi_pci_globals(&a);
 
 	size_t scope = aml_scope(&a, "\\_SB_");
 	for (unsigned i = 0; i < array_size(devices); i++)
 		device_describe(&a, &devices[i]);
+	acpi_pci_bridge(&a);
 	aml_end(&a, scope);
 
 	bug_on(a.overflow);

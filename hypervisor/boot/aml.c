@@ -17,13 +17,21 @@
 #define OP_SCOPE	0x10
 #define OP_BUFFER	0x11
 #define OP_PACKAGE	0x12
+#define OP_METHOD	0x14
 #define OP_EXTENDED	0x5b
+#define OP_ARG0		0x68
+#define OP_STORE	0x70
+#define OP_IF		0xa0
+#define OP_RETURN	0xa4
 #define EXT_DEVICE	0x82
 
 #define TAG_IRQ		0x22	/* small, 2 bytes: IRQNoFlags */
 #define TAG_IO		0x47	/* small, 7 bytes */
 #define TAG_END		0x79
+#define TAG_DWORD_SPACE	0x87	/* large, 23 bytes */
+#define TAG_WORD_SPACE	0x88	/* large, 13 bytes */
 #define IO_DECODE16	0x01
+#define SPACE_FIXED	0x0c	/* producer, positive decode, both ends fixed */
 
 static void put(struct aml *a, const void *bytes, size_t n)
 {
@@ -40,7 +48,7 @@ static void put_byte(struct aml *a, uint8_t byte)
 	put(a, &byte, 1);
 }
 
-static void put_integer(struct aml *a, uint64_t value)
+void aml_integer(struct aml *a, uint64_t value)
 {
 	unsigned size = value <= UINT8_MAX ? 1 : value <= UINT16_MAX ? 2 :
 			value <= UINT32_MAX ? 4 : 8;
@@ -53,7 +61,7 @@ static void put_integer(struct aml *a, uint64_t value)
 	put(a, &value, size);
 }
 
-static void put_name(struct aml *a, const char *name)
+void aml_name(struct aml *a, const char *name)
 {
 	put_byte(a, OP_NAME);
 	put(a, name, strlen(name));
@@ -102,15 +110,56 @@ size_t aml_device(struct aml *a, const char *name)
 	return begun;
 }
 
+size_t aml_method(struct aml *a, const char *name, unsigned arguments)
+{
+	put_byte(a, OP_METHOD);
+
+	size_t begun = a->length;
+	put(a, name, strlen(name));
+	put_byte(a, (uint8_t)arguments);
+	return begun;
+}
+
+size_t aml_if(struct aml *a, const char *name)
+{
+	put_byte(a, OP_IF);
+
+	size_t begun = a->length;
+	put(a, name, strlen(name));
+	return begun;
+}
+
+size_t aml_package(struct aml *a, unsigned elements)
+{
+	put_byte(a, OP_PACKAGE);
+
+	size_t begun = a->length;
+	put_byte(a, (uint8_t)elements);
+	return begun;
+}
+
+void aml_store_argument(struct aml *a, const char *name)
+{
+	put_byte(a, OP_STORE);
+	put_byte(a, OP_ARG0);
+	put(a, name, strlen(name));
+}
+
+void aml_return(struct aml *a, const char *name)
+{
+	put_byte(a, OP_RETURN);
+	put(a, name, strlen(name));
+}
+
 void aml_name_integer(struct aml *a, const char *name, uint64_t value)
 {
-	put_name(a, name);
-	put_integer(a, value);
+	aml_name(a, name);
+	aml_integer(a, value);
 }
 
 void aml_name_string(struct aml *a, const char *name, const char *value)
 {
-	put_name(a, name);
+	aml_name(a, name);
 	put_byte(a, OP_STRING);
 	put(a, value, strlen(value) + 1);
 }
@@ -130,20 +179,18 @@ void aml_name_eisa_id(struct aml *a, const char *name, const char *id)
 	for (unsigned i = 3; i < 7; i++)
 		value = value << 4 | hex_digit(id[i]);
 	value = __builtin_bswap32(value);
-	put_name(a, name);
+	aml_name(a, name);
 	put_byte(a, OP_DWORD);
 	put(a, &value, sizeof(value));
 }
 
 void aml_name_package(struct aml *a, const char *name, const uint64_t *values, unsigned n)
 {
-	put_name(a, name);
-	put_byte(a, OP_PACKAGE);
+	aml_name(a, name);
 
-	size_t begun = a->length;
-	put_byte(a, (uint8_t)n);
+	size_t begun = aml_package(a, n);
 	for (unsigned i = 0; i < n; i++)
-		put_integer(a, values[i]);
+		aml_integer(a, values[i]);
 	aml_end(a, begun);
 }
 
@@ -163,6 +210,23 @@ void aml_resource_io(struct aml_resources *r, uint16_t base, uint8_t length)
 	resource(r, bytes, sizeof(bytes));
 }
 
+/* Address space descriptors (6.4.3.5): granularity, first, last, translation, length. */
+void aml_resource_window(struct aml_resources *r, enum aml_window kind, uint32_t first, uint32_t last)
+{
+	/* Memory: writable, not cached; I/O: all of it, no ISA aliases; bus numbers: nothing. */
+	static const uint8_t type_flags[] = { 0x01, 0x03, 0x00 };
+	unsigned width = kind == AML_WINDOW_MEMORY ? 4 : 2;
+	const uint32_t numbers[] = { 0, first, last, 0, last - first + 1 };
+	uint8_t bytes[26] = {
+		width == 4 ? TAG_DWORD_SPACE : TAG_WORD_SPACE, (uint8_t)(3 + 5 * width), 0,
+		(uint8_t)kind, SPACE_FIXED, type_flags[kind],
+	};
+
+	for (unsigned i = 0; i < 5; i++)
+		memcpy(bytes + 6 + i * width, &numbers[i], width);
+	resource(r, bytes, 6 + 5 * width);
+}
+
 void aml_resource_irq(struct aml_resources *r, unsigned irq)
 {
 	const uint8_t bytes[] = { TAG_IRQ, (uint8_t)(1u << irq), (uint8_t)(1u << irq >> 8) };
@@ -178,11 +242,11 @@ void aml_name_resources(struct aml *a, const char *name, const struct aml_resour
 		a->overflow = true;
 		return;
 	}
-	put_name(a, name);
+	aml_name(a, name);
 	put_byte(a, OP_BUFFER);
 
 	size_t begun = a->length;
-	put_integer(a, r->length + sizeof(end));
+	aml_integer(a, r->length + sizeof(end));
 	put(a, r->bytes, r->length);
 	put(a, end, sizeof(end));
 	aml_end(a, begun);

@@ -15,6 +15,7 @@
 #include "boot/entry.h"
 #include "boot/image.h"
 #include "boot/multiboot.h"
+#include "boot/pirtable.h"
 #include "boot/pvh.h"
 
 enum boot_kind { BOOT_BZIMAGE, BOOT_MULTIBOOT, BOOT_PVH };
@@ -136,6 +137,7 @@ int boot_load(struct vcpu *vcpu, const struct machine_config *config)
 	if (!r) {
 		entry_bios_data();
 		rsdp = acpi_build();
+		pirtable_build();
 		if (kind == BOOT_BZIMAGE)
 			r = boot_load_bzimage(vcpu, config, &kernel, rsdp);
 		else if (kind == BOOT_MULTIBOOT)

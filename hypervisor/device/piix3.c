@@ -12,26 +12,24 @@
 
 #include "device/pci_regs.h"
 
-#define PIRQ			0x60		/* four bytes */
 #define PIRQ_OFF		0x80u
 #define PIRQ_WRITABLE		0x8fu
-#define IRQS_POSSIBLE		0xdef8u		/* 3..7, 9..12, 14, 15; others are reserved */
 #define ELCR_HIGH		0x4d1
 #define ELCR_10_AND_11		0x0c
 
 static void routes_update(struct pci_function *f)
 {
 	for (unsigned i = 0; i < PCI_LINES; i++) {
-		uint8_t value = f->config[PIRQ + i];
+		uint8_t value = f->config[PIIX3_PIRQ + i];
 		unsigned irq = value & 15;
 
-		pci_route_line(i, (value & PIRQ_OFF) || !(IRQS_POSSIBLE >> irq & 1) ? 0 : irq);
+		pci_route_line(i, (value & PIRQ_OFF) || !(PIIX3_IRQS >> irq & 1) ? 0 : irq);
 	}
 }
 
 static void config_written(struct pci_function *f, unsigned offset, unsigned size)
 {
-	if (offset < PIRQ + PCI_LINES && offset + size > PIRQ)
+	if (offset < PIIX3_PIRQ + PCI_LINES && offset + size > PIIX3_PIRQ)
 		routes_update(f);
 }
 
@@ -39,15 +37,13 @@ static struct pci_function bridge = { .name = "piix3-isa", .config_written = con
 
 int piix3_init(void)
 {
-	static const uint8_t routes[PCI_LINES] = { 10, 10, 11, 11 };
-
-	pci_identify(&bridge, 0x8086, 0x7000, 0x060100, 0);
+	pci_identify(&bridge, PIIX3_ID & 0xffff, PIIX3_ID >> 16, 0x060100, 0);
 	pci_set16(bridge.config + PCI_COMMAND, 0x0007);		/* hard-wired: always decodes */
 	pci_set16(bridge.writable + PCI_COMMAND, 0x0108);
 	pci_set16(bridge.config + PCI_STATUS, 0x0200);		/* DEVSEL# medium */
 	for (unsigned i = 0; i < PCI_LINES; i++) {
-		bridge.config[PIRQ + i] = routes[i];
-		bridge.writable[PIRQ + i] = PIRQ_WRITABLE;
+		bridge.config[PIIX3_PIRQ + i] = PIIX3_IRQ(i);
+		bridge.writable[PIIX3_PIRQ + i] = PIRQ_WRITABLE;
 	}
 	routes_update(&bridge);
 	bus_pio_write(ELCR_HIGH, 1, ELCR_10_AND_11);

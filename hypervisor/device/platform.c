@@ -11,6 +11,7 @@
 #include "device/i8042.h"
 #include "device/ioapic.h"
 #include "device/lapic.h"
+#include "device/pci.h"
 #include "device/pcihost.h"
 #include "device/peripherals.h"
 #include "device/pic.h"
@@ -70,6 +71,8 @@ int platform_init(struct uart_backend *com1, const struct machine_config *config
 		error = pvpanic_init();
 	if (!error)
 		error = peripherals_init(config);
+	if (!error)
+		pci_assign();
 	return error;
 }
 

@@ -195,6 +195,27 @@ START_TEST(test_device_without_handlers)
 }
 END_TEST
 
+START_TEST(test_pio_removed)
+{
+	struct probe p = { 0 }, q = { 0 };
+
+	/* More often than there are entries: they are used again. */
+	for (unsigned i = 0; i < 200; i++) {
+		ck_assert_int_eq(bus_add_pio(0x100, 8, &any_ops, &p, "p"), 0);
+		ck_assert_int_eq(bus_add_pio(0x108, 8, &any_ops, &q, "q"), 0);
+		bus_remove_pio(&p, 0x100);
+		ck_assert_uint_eq(bus_pio_read(0x107, 1), 0xff);
+		ck_assert_uint_eq(bus_pio_read(0x108, 1), 0x88);
+		bus_remove_pio(&p, 0x108);		/* somebody else's: nothing happens */
+		ck_assert_uint_eq(bus_pio_read(0x108, 1), 0x88);
+		bus_move_pio(&p, 0x100, 0x200);		/* no longer there */
+		ck_assert_ptr_null(bus_pio_name(0x200));
+		bus_remove_pio(&q, 0x108);
+	}
+	ck_assert_ptr_null(bus_pio_name(0x108));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("bus");
@@ -210,6 +231,7 @@ int main(void)
 	tcase_add_test(t, test_mmio_table_full);
 	tcase_add_test(t, test_mmio_move_and_remove);
 	tcase_add_test(t, test_device_without_handlers);
+	tcase_add_test(t, test_pio_removed);
 	suite_add_tcase(s, t);
 	return suite_run(s);
 }
