@@ -23,6 +23,7 @@
 
 #include "base/hostcall.h"
 #include "base/log.h"
+#include "hostio/io.h"
 
 #define ESCAPE			0x01	/* Ctrl-a */
 #define INPUT_SIZE		4096u
@@ -184,6 +185,7 @@ static void console_hang_up(void)
 		console.in = -1;
 		return;
 	}
+	io_forget(console.in);
 	hostcall1(SYS_close, console.in);
 	console.in = console.out = -1;
 }

@@ -21,6 +21,7 @@
 #include "base/hostcall.h"
 #include "base/log.h"
 #include "debug/gdbcommand.h"
+#include "hostio/io.h"
 #include "machine/machine.h"
 #include "machine/timer.h"
 
@@ -144,8 +145,10 @@ void gdb_attach(int fd)
 
 static void client_drop(void)
 {
-	if (session.client >= 0)
+	if (session.client >= 0) {
+		io_forget(session.client);
 		hostcall1(SYS_close, session.client);
+	}
 	session.client = -1;
 	session.running = session.stepping = false;
 	breakpoints_clear();
