@@ -109,7 +109,7 @@ static bool mac_address_set(struct virtio_net *n, struct cursor *c)
 	    !cursor_read_all(c, mac, sizeof(mac)) || mac[0] & 1)
 		return false;
 	memcpy(n->mac, mac, sizeof(mac));
-	n->v.config_generation++;
+	n->v.config_stale = true;
 	return true;
 }
 
