@@ -62,6 +62,18 @@ $(BUILD)/ring3: $(BUILD)/obj/hypervisor/cli/main.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_RING3) -o $@ $^ $(LIBS)
 
+# User-mode networking where there is no passt: a program of its own, if libslirp is there.
+SLIRP_SOURCES	:= hostio/slirp/main.c hostio/background.c hostio/confine.c
+HAVE_SLIRP	:= $(shell echo '\#include <slirp/libslirp.h>' | $(CC) -E - >/dev/null 2>&1 && echo yes)
+ifneq ($(HAVE_SLIRP),)
+all: $(BUILD)/ring3-slirp
+endif
+$(BUILD)/ring3-slirp: $(SLIRP_SOURCES) hostio/background.h hostio/confine.h
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CFLAGS) -std=gnu11 $(WARNINGS) -fPIE -pie -fstack-protector-strong -Wl,-z,relro,-z,now \
+		$(CPPFLAGS) -o $@ $(SLIRP_SOURCES) -lslirp
+
 $(LIB): $(OBJECTS) $(ZYDIS_OBJECTS)
 	$(call say,AR,$@)
 	$(Q)rm -f $@
@@ -181,9 +193,10 @@ man:
 
 install: all
 	install -D -m 755 $(BUILD)/ring3 $(DESTDIR)$(PREFIX)/bin/ring3
+	$(if $(HAVE_SLIRP),install -D -m 755 $(BUILD)/ring3-slirp $(DESTDIR)$(PREFIX)/libexec/ring3/ring3-slirp)
 	install -D -m 644 docs/ring3.1 $(DESTDIR)$(PREFIX)/share/man/man1/ring3.1
 
 clean:
-	rm -rf $(BUILD)/obj $(BUILD)/unit $(BUILD)/fuzz $(BUILD)/zydis $(BUILD)/ring3 $(LIB)
+	rm -rf $(BUILD)/obj $(BUILD)/unit $(BUILD)/fuzz $(BUILD)/zydis $(BUILD)/ring3 $(BUILD)/ring3-slirp $(LIB)
 
 -include $(shell find $(BUILD)/obj $(BUILD)/unit $(BUILD)/fuzz -name '*.d' 2>/dev/null)

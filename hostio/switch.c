@@ -22,10 +22,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "hostio/background.h"
+#include "hostio/confine.h"
 #include "hostio/switch_table.h"
 
 #define PORTS_MAX	64u
@@ -244,8 +247,14 @@ static bool switch_may_end(int listener, int lock, const char *path)
 
 int switch_run(const char *name, int listener)
 {
+	static const int calls[] = {
+		SYS_poll, SYS_ppoll, SYS_accept4, SYS_recvfrom, SYS_sendto, SYS_close, SYS_write,
+		SYS_flock, SYS_unlink, SYS_clock_gettime, SYS_dup2,
+		SYS_brk, SYS_mmap, SYS_munmap, SYS_mprotect, SYS_mremap, SYS_madvise,
+		SYS_rt_sigreturn, SYS_restart_syscall, SYS_exit, SYS_exit_group,
+	};
 	char path[108];
-	int lock;
+	int lock, error;
 
 	for (unsigned i = 0; i < PORTS_MAX; i++)
 		ports[i].fd = -1;
@@ -257,10 +266,15 @@ int switch_run(const char *name, int listener)
 		log_error("cannot open the lock of the switch \"%s\": %s", name, strerror(errno));
 		return 1;
 	}
-	if (chdir("/") < 0 || daemon(1, 0) < 0) {
-		log_error("cannot go into the background: %s", strerror(errno));
+	error = background_begin();
+	if (!error)
+		error = confine(calls, array_size(calls));
+	if (error) {
+		log_error("the switch \"%s\" cannot go into the background: %s", name,
+			  strerror(-error));
 		return 1;
 	}
+	background_ready();
 	for (;;) {
 		if (!switch_turn(listener, ports_open() ? -1 : GRACE_MS) && !ports_open() &&
 		    switch_may_end(listener, lock, path))
