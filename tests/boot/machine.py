@@ -23,19 +23,15 @@ class Failure(Exception):
 
 def _qemu_disk(text, index):
     option = dict(word.partition("=")[::2] for word in text.split(","))
-    if int(option.get("offset", 0)) or "size" in option:
-        drive = "driver=raw,file.driver=file,file.filename=%s,offset=%s" % (option["file"],
-                                                                           option.get("offset", 0))
-        if "size" in option:
-            drive += ",size=" + option["size"]
-    else:
-        drive = "format=raw,file=" + option["file"]
+    # ring3 leaves it to the user that nobody else writes to the same part of a file.
+    drive = "driver=raw,file.driver=file,file.locking=off,file.filename=" + option["file"]
+    drive += "".join(",%s=%s" % (word, option[word]) for word in ("offset", "size") if word in option)
     if "readonly" in option:
         drive += ",readonly=on"
     kind = "ide-hd" if option.get("device", "virtio") == "ide" else "virtio-blk-pci"
     serial = ",serial=" + option["serial"] if "serial" in option else ""
     return ["-drive", "%s,if=none,id=d%d,cache=%s" % (drive, index, option.get("cache", "writeback")),
-            "-device", "%s,drive=d%d%s" % (kind, index, serial)]
+            "-device", "%s,drive=d%d,werror=report,rerror=report%s" % (kind, index, serial)]
 
 
 def command(kernel, initrd, append, disks=(), memory="512M", extra=(), kind=None, reboot=False):
