@@ -2,7 +2,7 @@
 /*
  * THE LOOP: what waits for attention, then guest code, again and again.
  *
- *	attention	timers, console, the debugger		attend()
+ *	attention	back-ends, timers, console, debugger	attend()
  *	exception	one found by the last instruction	deliver_exception()
  *	interrupt	if IF is set and no shadow		deliver_interrupt()
  *	CPL3		directly, in a user world		user_run()
@@ -14,10 +14,7 @@
  */
 #include "trap/loop.h"
 
-#include <poll.h>
-
 #include "base/clock.h"
-#include "base/hostcall.h"
 #include "base/log.h"
 #include "debug/dump.h"
 #include "debug/gdb.h"
@@ -26,6 +23,7 @@
 #include "device/platform.h"
 #include "emulate/deliver.h"
 #include "hostio/console.h"
+#include "hostio/io.h"
 #include "machine/irq.h"
 #include "machine/machine.h"
 #include "machine/timer.h"
@@ -35,6 +33,7 @@
 #include "trap/interpret.h"
 #include "trap/signal.h"
 #include "trap/user.h"
+#include "trap/wait.h"
 #include "translate/translate.h"
 
 void vcpu_kick(void)
@@ -56,6 +55,7 @@ static void debugger(struct vcpu *vcpu, enum gdb_stop_reason reason)
 static void attend(struct vcpu *vcpu)
 {
 	vcpu->fast.kick = 0;
+	io_poll();
 	timers_run(clock_ns());
 	platform_poll();
 	if (irq_take_nmi())
@@ -73,14 +73,9 @@ static void triple_fault(struct vcpu *vcpu)
 	machine_stop(MACHINE_TRIPLE_FAULT, 0, NULL);
 }
 
-/* HLT: until something comes.  The host is asked to wake us by timer or input. */
+/* HLT: until something comes. */
 static void wait_for_interrupt(struct vcpu *vcpu)
 {
-	struct pollfd fds[2];
-	struct timespec timeout;
-	uint64_t next, now;
-	unsigned n = 0;
-
 	if (!(vcpu->rflags & RFLAGS_IF) && !vcpu->nmi_pending) {
 		if (machine.config.gdb_port)
 			debugger(vcpu, GDB_STOP_FAULT);
@@ -90,23 +85,10 @@ static void wait_for_interrupt(struct vcpu *vcpu)
 	}
 	platform_flush();
 	stats.halts++;
-	if (console_fd() >= 0)
-		fds[n++] = (struct pollfd){ .fd = console_fd(), .events = POLLIN };
-	if (gdb_poll_fd() >= 0)
-		fds[n++] = (struct pollfd){ .fd = gdb_poll_fd(), .events = POLLIN };
-	next = timers_next();
-	now = clock_ns();
-	trace_exit(TRACE_K_HALT, vcpu->rip, vcpu->rflags, next);
-	next = next > now ? next - now : 0;
-	timeout.tv_sec = (long)min_u64(next / 1000000000u, 3600);
-	timeout.tv_nsec = (long)(next % 1000000000u);
+	trace_exit(TRACE_K_HALT, vcpu->rip, vcpu->rflags, timers_next());
 	stats_time(STATS_IDLE);
-	/* A signal between here and the call is not lost for long: the timer is in the call's
-	 * own time-out, input in its descriptors. */
-	if (!vcpu->fast.kick)
-		hostcall6(SYS_ppoll, (long)fds, n, (long)&timeout, 0, 8, 0);
+	wait_halted(vcpu);
 	stats_time(STATS_ENGINE);
-	vcpu->fast.kick = 1;
 }
 
 /* true: something changed, look again. */
@@ -200,7 +182,7 @@ void loop_run(struct vcpu *vcpu)
 {
 	gdb_breakpoints_changed = breakpoint_changed;
 	while (!machine.stop) {
-		if (vcpu->fast.kick)
+		if (vcpu->fast.kick || io_pending())
 			attend(vcpu);
 		if (vcpu->exception.valid) {
 			trace_exit(TRACE_K_EXCEPTION, vcpu->rip, vcpu->exception.vector,
@@ -225,9 +207,11 @@ void loop_run(struct vcpu *vcpu)
 			if (!gdb_stepping())
 				continue;
 		}
+		wait_watch();
 		run_guest(vcpu);
 	}
 	platform_flush();
+	io_drain();		/* what the guest wrote, even if it did not wait for it */
 	trace_exit(TRACE_K_STOP, vcpu->rip, machine.stop, (uint64_t)machine.stop_code);
 	gdb_exit(machine.stop_code);
 }

@@ -118,6 +118,10 @@ static int start(const struct machine_config *config)
 		r = signal_init(vcpu, (void *)LAYOUT_STACK, ALTSTACK_SIZE);
 	if (!r)
 		r = hosttimer_init();
+	if (!r && config->disks + config->nets)
+		log_info("%u %s, %u %s; input and output by %s", config->disks,
+			 config->disks == 1 ? "disk" : "disks", config->nets,
+			 config->nets == 1 ? "network card" : "network cards", io_engine_name());
 	return r;
 }
 

@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/hostcall.h"
+#include "machine/attention.h"
 #include "machine/machine.h"
 #include "world/area.h"
 #include "world/spare.h"
@@ -184,6 +185,14 @@ static void yield_timed(void)
 		yield_backoff *= 2;
 }
 
+/* Back-ends have no signal of their own: who waits for a world looks after them (trap/wait.c). */
+static bool wanted(volatile uint32_t *kick)
+{
+	if (!*kick && attention_pending())
+		*kick = 1;
+	return *kick;
+}
+
 static bool come_back(struct world *w, volatile uint32_t *kick, uint64_t patience)
 {
 	struct world_area *area = w->area;
@@ -193,7 +202,7 @@ static bool come_back(struct world *w, volatile uint32_t *kick, uint64_t patienc
 	uint32_t seq = 0;
 
 	/* A short stay is over before it is worth looking at a clock. */
-	for (unsigned i = 0; tuning.spin_ns && i < QUICK_SPINS && !(kick && *kick); i++) {
+	for (unsigned i = 0; tuning.spin_ns && i < QUICK_SPINS && !(kick && wanted(kick)); i++) {
 		if (area->turn != TURN_WORLD)
 			return true;
 		__builtin_ia32_pause();
@@ -205,7 +214,7 @@ static bool come_back(struct world *w, volatile uint32_t *kick, uint64_t patienc
 		if (area->turn != TURN_WORLD)
 			break;
 		if (kick && !seq &&
-		    ((*kick && !not_started(w, now)) ||
+		    ((wanted(kick) && !not_started(w, now)) ||
 		     (tuning.kick_after && clock_tsc() - now > tuning.kick_after))) {
 			kick_send(w, &seq);
 			start = clock_tsc();

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Does something wait for the vCPU loop that could set no kick?  For whoever waits
+ * for guest code; a few loads.
+ */
+#ifndef RING3_MACHINE_ATTENTION_H
+#define RING3_MACHINE_ATTENTION_H
+
+#include "hostio/io.h"
+
+static inline bool attention_pending(void)
+{
+	return io_pending();
+}
+
+#endif
