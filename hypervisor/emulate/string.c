@@ -2,13 +2,15 @@
 /*
  * String instructions.  A REP runs in chunks: within one source page and one
  * destination page the host's own REP does the work, elsewhere one element
- * after the other.  Registers are exact after every element, so a fault, or a
+ * after the other.  A step of MOVS does several chunks, for the kernel's copies
+ * to and from user memory come here.  Registers are exact after every element, so a fault, or a
  * return with work remaining (RIP unchanged), restarts where it stopped.
  */
 #include "emulate/alu.h"
 #include "emulate/data.h"
 
 #define SLOW_ELEMENTS	64	/* per step, where no host pointer exists */
+#define MOVS_CHUNKS	32	/* per step: some microseconds, then interrupts have their turn */
 
 /* One run of a string instruction. */
 struct string {
@@ -106,33 +108,51 @@ static void host_stos(void *to, uint64_t value, uint64_t n, unsigned size)
 	}
 }
 
-enum emulate_result op_movs(struct vcpu *vcpu, const struct op *op)
+/* What lies in one page here and in one there.  *moved: elements; 0: use the slow path. */
+static bool movs_chunk(struct vcpu *vcpu, const struct op *op, struct string *s, uint64_t *moved)
 {
 	void *from, *to = NULL;
-	struct string s;
 	gva_t source, target = GVA(0);
-	uint64_t n, m, value;
+	uint64_t n, m;
 	bool fault;
+
+	*moved = 0;
+	/* The source's faults come first. */
+	if (!string_address(vcpu, s, op->seg, REG_RSI, false, &source))
+		return false;
+	n = string_span(vcpu, s, op->seg, REG_RSI, source, false, &from, &fault);
+	if (fault || (n && !string_address(vcpu, s, SEG_ES, REG_RDI, true, &target)))
+		return false;
+	m = n ? string_span(vcpu, s, SEG_ES, REG_RDI, target, true, &to, &fault) : 0;
+	if (fault)
+		return false;
+	n = min_u64(n, m);
+	if (n) {
+		host_movs(to, from, n, s->size);
+		string_advance(vcpu, s, REG_RSI, n);
+		string_advance(vcpu, s, REG_RDI, n);
+		string_count(vcpu, s, n);
+		s->left -= n;
+		*moved = n;
+	}
+	return true;
+}
+
+enum emulate_result op_movs(struct vcpu *vcpu, const struct op *op)
+{
+	struct string s;
+	gva_t source, target;
+	uint64_t n, moved, value;
+	unsigned chunks = 0;
 
 	if (!string_begin(vcpu, op, &s))
 		return op_done(vcpu, op);
-	/* The source's faults come first. */
-	if (!string_address(vcpu, &s, op->seg, REG_RSI, false, &source))
-		return EMULATE_EXCEPTION;
-	n = string_span(vcpu, &s, op->seg, REG_RSI, source, false, &from, &fault);
-	if (fault || (n && !string_address(vcpu, &s, SEG_ES, REG_RDI, true, &target)))
-		return EMULATE_EXCEPTION;
-	m = n ? string_span(vcpu, &s, SEG_ES, REG_RDI, target, true, &to, &fault) : 0;
-	if (fault)
-		return EMULATE_EXCEPTION;
-	n = min_u64(n, m);
-	if (n) {
-		host_movs(to, from, n, s.size);
-		string_advance(vcpu, &s, REG_RSI, n);
-		string_advance(vcpu, &s, REG_RDI, n);
-		string_count(vcpu, &s, n);
+	do {
+		if (!movs_chunk(vcpu, op, &s, &moved))
+			return EMULATE_EXCEPTION;
+	} while (moved && s.left && ++chunks < MOVS_CHUNKS);
+	if (chunks || moved)
 		return string_end(vcpu, op, &s);
-	}
 	for (n = min_u64(s.left, SLOW_ELEMENTS); n; n--) {
 		if (!string_address(vcpu, &s, op->seg, REG_RSI, false, &source) ||
 		    !mem_load(vcpu, source, s.size, &value) ||
