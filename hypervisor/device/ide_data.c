@@ -8,6 +8,7 @@
  * the address registers name it: the guest's driver retries or gives up only there.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "device/ide_drive.h"
 
@@ -98,22 +99,23 @@ static void given(struct ide_channel *c)
 	}
 }
 
+/* Bytes that an access of the data port moves; 8-bit ones may have left an odd number. */
+static unsigned portion(const struct ide_channel *c, unsigned size)
+{
+	return (unsigned)min_u64(size, c->stop - c->position);
+}
+
 uint32_t ide_data_read(struct ide_channel *c, unsigned size)
 {
 	uint32_t value = 0;
 
 	if (c->phase != IDE_DATA_IN)
 		return UINT32_MAX;
-	if (likely(size == 2))
-		value = *(uint16_t *)(c->buffer + c->position);
-	else
-		for (unsigned i = 0; i < size && c->position + i < c->stop; i++)
-			value |= (uint32_t)c->buffer[c->position + i] << (8 * i);
+	size = portion(c, size);
+	memcpy(&value, c->buffer + c->position, size);
 	c->position += size;
-	if (c->position >= c->stop) {
-		c->position = c->stop;
+	if (c->position == c->stop)
 		given(c);
-	}
 	return value;
 }
 
@@ -166,15 +168,11 @@ void ide_data_write(struct ide_channel *c, unsigned size, uint32_t value)
 {
 	if (c->phase != IDE_DATA_OUT)
 		return;
-	if (likely(size == 2))
-		*(uint16_t *)(c->buffer + c->position) = (uint16_t)value;
-	else
-		for (unsigned i = 0; i < size && c->position + i < c->stop; i++)
-			c->buffer[c->position + i] = (uint8_t)(value >> (8 * i));
+	size = portion(c, size);
+	memcpy(c->buffer + c->position, &value, size);
 	c->position += size;
 	if (c->position < c->stop)
 		return;
-	c->position = c->stop;
 	if (c->position < c->filled) {
 		accept(c, true);
 	} else {

@@ -264,6 +264,32 @@ START_TEST(data_port_of_32_bits)
 }
 END_TEST
 
+/* A 16-bit access with one byte left must not reach behind the buffer. */
+START_TEST(data_port_of_8_bits)
+{
+	const uint8_t *bytes = (const uint8_t *)words;
+
+	machine_with(1);
+	words_fill(128, 3);
+	command(false, 0x30, 10, 128);
+	for (unsigned s = 0; s < 128 * SECTOR; s += SECTOR) {
+		bus_pio_write(PRIMARY, 1, bytes[s]);
+		for (unsigned i = s + 1; i < s + 511; i += 2)
+			bus_pio_write(PRIMARY, 2, bytes[i] | bytes[i + 1] << 8);
+		bus_pio_write(PRIMARY, 2, bytes[s + 511] | 0xee00);
+	}
+	ck_assert_uint_eq(interrupt(), 0x50);
+	ck_assert(words_are(10, 128));
+	command(false, 0x20, 10, 1);
+	interrupt();
+	ck_assert_uint_eq(bus_pio_read(PRIMARY, 1), bytes[0]);
+	for (unsigned i = 1; i < 511; i += 2)
+		bus_pio_read(PRIMARY, 2);
+	ck_assert_uint_eq(bus_pio_read(PRIMARY, 4), bytes[511]);
+	ck_assert_uint_eq(status(), 0x50);
+}
+END_TEST
+
 START_TEST(cylinders_heads_sectors)
 {
 	machine_with(1);
@@ -486,6 +512,7 @@ int main(void)
 	tcase_add_test(t, unknown_commands_are_aborted);
 	tcase_add_test(t, pio_reads_and_writes);
 	tcase_add_test(t, data_port_of_32_bits);
+	tcase_add_test(t, data_port_of_8_bits);
 	tcase_add_test(t, cylinders_heads_sectors);
 	tcase_add_test(t, addresses_past_the_end);
 	tcase_add_test(t, bad_sector_of_a_read);
