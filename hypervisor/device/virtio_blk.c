@@ -69,7 +69,7 @@ static struct blk *blk_of(struct virtio *v)
 /* Does the driver know of a write-back cache (5.2.5, 5.2.6.2)? */
 static bool blk_writeback(const struct blk *blk)
 {
-	if (virtio_has(&blk->v, VIRTIO_BLK_F_CONFIG_WCE) && blk->writeback != BLK_WCE_UNSET)
+	if (blk->writeback != BLK_WCE_UNSET)
 		return blk->writeback;
 	return virtio_has(&blk->v, VIRTIO_BLK_F_FLUSH);
 }
@@ -88,7 +88,6 @@ static void request_end(struct blk_request *r, uint8_t status, uint64_t data)
 	struct blk *blk = r->blk;
 
 	if (likely(blk->v.status)) {		/* 0: being reset, nobody waits for it */
-		r->chain.iov[r->chain.out + r->chain.in - 1].iov_len++;
 		*r->status = status;
 		ram_dma_pointer_written(r->status, 1);
 		virtqueue_push(&blk->v.queue[r->queue], &r->chain,
@@ -157,7 +156,7 @@ static void data_begin(struct blk_request *r, uint64_t sector, struct iovec *iov
 	bool in = r->type == VIRTIO_BLK_T_IN;
 	uint64_t size = block_size(r->blk->block);
 
-	if (bytes % BLOCK_SECTOR || sector > size / BLOCK_SECTOR || (!in && block_readonly(r->blk->block))) {
+	if (sector > size / BLOCK_SECTOR || (!in && block_readonly(r->blk->block))) {
 		request_fail(r, -EINVAL);
 		return;
 	}
@@ -281,7 +280,7 @@ static void request_begin(struct blk_request *r)
 	struct virtio_blk_outhdr header;
 	unsigned out_count, in_count;
 
-	last->iov_len--;		/* until request_end() */
+	last->iov_len--;
 	r->status = (uint8_t *)last->iov_base + last->iov_len;
 	r->data_in = chain->in_bytes - 1;
 	in_count = chain->in - !last->iov_len;

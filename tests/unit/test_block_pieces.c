@@ -223,27 +223,27 @@ static void model_run(struct block *b, unsigned rounds, bool odd)
 
 START_TEST(model_any_alignment)
 {
-	model_run(disk(), 300, true);
+	model_run(disk(), 100, true);
 }
 END_TEST
 
 START_TEST(model_sectors_of_512)
 {
-	model_run(strict_disk(512, 512), 200, false);
+	model_run(strict_disk(512, 512), 80, false);
 	ck_assert_uint_gt(fake_io_calls[IO_WRITE], 100);
 }
 END_TEST
 
 START_TEST(model_sectors_of_512_odd_memory)
 {
-	model_run(strict_disk(4, 512), 200, true);
+	model_run(strict_disk(4, 512), 80, true);
 }
 END_TEST
 
 /* Neighbours in one block of the host, written at the same time, must all survive. */
 START_TEST(model_sectors_of_4096)
 {
-	model_run(strict_disk(4096, 4096), 300, true);
+	model_run(strict_disk(4096, 4096), 150, true);
 }
 END_TEST
 
@@ -531,6 +531,63 @@ START_TEST(limits)
 }
 END_TEST
 
+/* What was not used lately may come at once, but not more than a short time's worth; and what is
+ * held back starts in the order it came. */
+START_TEST(bursts_and_order)
+{
+	static struct request q[200];
+	struct block *b = disk_open((struct block_config){ .iops = 1000 });
+	unsigned n = 0;
+
+	block_set_alarm(b, arm, &armed);
+	for (unsigned i = 0; i < array_size(q); i++) {
+		q[i].iov[0] = (struct iovec){ memory, 512 };
+		q[i].r.iov_count = 1;
+		submit(b, &q[i], BLOCK_READ, 0, 512);
+	}
+	fake_io_run();
+	while (n < array_size(q) && q[n].done)
+		n++;
+	ck_assert_uint_ge(n, 10);
+	ck_assert_uint_le(n, 100);
+	/* Time for one more has passed, when another comes: it does not pass the others. */
+	now += 2000000;
+	memset(&q[0], 0, sizeof(q[0]));
+	q[0].iov[0] = (struct iovec){ memory, 512 };
+	q[0].r.iov_count = 1;
+	submit(b, &q[0], BLOCK_READ, 0, 512);
+	fake_io_run();
+	ck_assert(!q[0].done);
+	block_alarm_expired(b);
+	fake_io_run();
+	ck_assert(q[n].done && !q[array_size(q) - 1].done && !q[0].done);
+}
+END_TEST
+
+/* A write that has to be alone gets its turn, however many others come. */
+START_TEST(merging_writes_do_not_starve)
+{
+	static uint8_t buffers[8][4096] __attribute__((aligned(4096)));
+	static struct request q[8], merging = { .iov = { { memory, 512 } }, .r = { .iov_count = 1 } };
+	struct block *b = strict_disk(4096, 4096);
+
+	fake_io_one = true;
+	for (unsigned round = 0; round < 20; round++) {
+		for (unsigned i = 0; i < 8; i++) {
+			if (round && !q[i].done)
+				continue;
+			q[i].iov[0] = (struct iovec){ buffers[i], 4096 };
+			q[i].r.iov_count = 1;
+			submit(b, &q[i], BLOCK_WRITE, i * 4096, 4096);
+		}
+		if (!round)
+			submit(b, &merging, BLOCK_WRITE, 65536, 512);
+		io_poll();
+	}
+	ck_assert(merging.done);
+}
+END_TEST
+
 START_TEST(a_flush_is_not_held_back)
 {
 	struct block *b = disk_open((struct block_config){ .iops = 1 });
@@ -587,6 +644,8 @@ int main(void)
 	tcase_add_test(t, interrupted_calls_are_repeated);
 	tcase_add_test(t, more_bounced_requests_than_buffers);
 	tcase_add_test(t, limits);
+	tcase_add_test(t, bursts_and_order);
+	tcase_add_test(t, merging_writes_do_not_starve);
 	tcase_add_test(t, a_flush_is_not_held_back);
 	tcase_add_test(t, null_disk);
 	suite_add_tcase(s, t);

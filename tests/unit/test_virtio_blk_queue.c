@@ -260,6 +260,11 @@ START_TEST(one_flush_per_kick_one_interrupt_per_batch)
 	driver_kick(0);
 	ck_assert_uint_eq(fake_io_flushed, 1);
 	ck_assert_uint_eq(fake_io_queued, 16);
+	/* The data alone goes to the host, as it lies in memory. */
+	for (unsigned i = 0; i < 16; i++) {
+		ck_assert_uint_eq(fake_io_queue[i].r->iov_count, 1);
+		ck_assert_ptr_eq(fake_io_queue[i].r->iov->iov_base, ram_dma(GPA(DATA + i * 512), 512));
+	}
 	ck_assert(!driver_used(0, &id, &length));
 	ck_assert_uint_eq(irqs[0], 0);
 	io_poll();
