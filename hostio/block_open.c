@@ -282,14 +282,17 @@ static int file_init(struct block *b, const struct block_config *c)
 			r = b->file;
 		}
 	}
-	if (r && o.fd >= 0)
-		close(o.fd);
+	if (r) {
+		if (o.fd >= 0)
+			close(o.fd);
+		return r;
+	}
 	if (b->offset % b->physical)
 		b->physical = BLOCK_SECTOR;
 	b->name = name_copy(c->path);
 	b->cached = c->cache != BLOCK_CACHE_NONE;
 	block_file_init();
-	return r;
+	return 0;
 }
 
 struct block *block_open(const struct block_config *config)

@@ -236,10 +236,12 @@ int supervise(const struct machine_config *config)
 	sigset_t signals, inherited;
 	int fd, r;
 
-	/* A terminal that is not ours, a reader that is gone: errors, not signals. */
+	/* A terminal that is not ours, a reader that is gone, a file that may not grow: errors, not
+	 * signals. */
 	signal(SIGTTIN, SIG_IGN);
 	signal(SIGTTOU, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	sigemptyset(&signals);
 	for (const int *s = (const int[]){ SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT, 0 }; *s; s++)
 		sigaddset(&signals, *s);
