@@ -76,13 +76,14 @@ static void port_close(unsigned i)
 	switch_table_forget(&table, i);
 }
 
-static void port_accept(int listener)
+/* false: nobody waits. */
+static bool port_accept(int listener)
 {
 	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct port *p = NULL;
 
 	if (fd < 0)
-		return;
+		return false;
 	for (unsigned i = 0; i < PORTS_MAX && !p; i++) {
 		if (ports[i].fd < 0)
 			p = &ports[i];
@@ -93,10 +94,11 @@ static void port_accept(int listener)
 	}
 	if (!p || !p->in || !p->out) {
 		close(fd);
-		return;
+		return true;
 	}
 	p->fd = fd;
 	p->in_used = p->out_start = p->out_end = 0;
+	return true;
 }
 
 /* ---- output ---- */
@@ -216,14 +218,15 @@ static bool switch_turn(int listener, int timeout_ms)
 	if (poll(fds, PORTS_MAX + 1, timeout_ms) <= 0)
 		return false;
 	now = seconds_now();
+	/* Who connected before a frame was sent gets it. */
+	while (fds[PORTS_MAX].revents && port_accept(listener))
+		;
 	for (unsigned i = 0; i < PORTS_MAX; i++) {
 		if (fds[i].revents & (POLLIN | POLLERR | POLLHUP) && ports[i].fd == fds[i].fd)
 			port_read(i, now);
 	}
 	for (unsigned i = 0; i < PORTS_MAX; i++)
 		port_push(i);
-	if (fds[PORTS_MAX].revents)
-		port_accept(listener);
 	return true;
 }
 
@@ -237,7 +240,8 @@ static bool switch_may_end(int listener, int lock, const char *path)
 
 	if (flock(lock, LOCK_EX | LOCK_NB) < 0)
 		return false;
-	port_accept(listener);
+	while (port_accept(listener))
+		;
 	end = !ports_open();
 	if (end)
 		unlink(path);
