@@ -88,7 +88,8 @@ int io_start(enum io_engine choice)
 	engine = chosen;
 	engine_flags = io_signal.flags ? io_signal.flags : &attention;
 	io_signal.flags = engine_flags;
-	io_remind();
+	if (attention)
+		io_remind();	/* of what start-up code said already */
 	for (struct io_watch *w = io.watches; w; w = w->next)
 		engine->watch(w);
 	io_flush();

@@ -33,7 +33,8 @@ struct io_ops {
 extern const struct io_ops io_uring_ops, io_threads_ops;
 
 /* For tests: the ring, and how much of a new kernel to do without (0: nothing). */
-int io_uring_ring_fd(void);
+struct io_uring;
+struct io_uring *io_uring_ring(void);
 extern unsigned io_uring_first_mode;
 
 struct io_list {

@@ -28,9 +28,7 @@
 #include "hostio/calls.h"
 #include "hostio/io_engine.h"
 
-#define SQ_ENTRIES	128u
-#define CQ_ENTRIES	1024u
-#define REQUESTS_MAX	(CQ_ENTRIES - 64)
+#define POLLS_MAX	64u	/* room among the completions that is not for requests */
 
 #define TAG_MASK	7u
 #define TAG_REQUEST	0u
@@ -43,6 +41,11 @@
 
 #define FEATURES	(IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG)
 
+/* The ring counts as locked memory of the user: 28 KiB, or 8 where that is too much. */
+static const struct size {
+	unsigned sq, cq;
+} sizes[] = { { 128, 1024 }, { 32, 128 } };
+
 /* From best to oldest. */
 static const unsigned modes[] = {
 	IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
@@ -53,7 +56,7 @@ static const unsigned modes[] = {
 unsigned io_uring_first_mode;
 
 static struct io_uring ring;
-static unsigned in_ring;
+static unsigned in_ring, in_ring_max;	/* requests */
 static struct io_watch *slots[IO_WATCHES_MAX];
 static unsigned slots_number;
 static int epoll_slot;			/* number of the epoll instance among the files */
@@ -63,16 +66,16 @@ static bool multishot = true;
 
 /* ---- start-up ---- */
 
-static int ring_create(struct io_uring_params *p)
+static int ring_create(struct io_uring_params *p, const struct size *size)
 {
 	int fd = -EINVAL;
 
 	for (unsigned i = io_uring_first_mode; i < array_size(modes) && fd == -EINVAL; i++) {
 		*p = (struct io_uring_params){
 			.flags = modes[i] | IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE,
-			.cq_entries = CQ_ENTRIES,
+			.cq_entries = size->cq,
 		};
-		fd = (int)hostcall2(SYS_io_uring_setup, SQ_ENTRIES, (long)p);
+		fd = (int)hostcall2(SYS_io_uring_setup, size->sq, (long)p);
 	}
 	if (fd >= 0 && (p->features & FEATURES) != FEATURES) {
 		close(fd);
@@ -172,30 +175,40 @@ static void ring_destroy(void)
 		slots[i]->slot = -1;
 }
 
-static int uring_start(void)
+static int ring_start(int epoll_fd, const struct size *size)
 {
 	struct io_uring_params p;
-	int epoll_fd, err;
+	int err;
 
-	ring = (struct io_uring){ .ring_fd = ring_create(&p) };
+	ring = (struct io_uring){ .ring_fd = ring_create(&p, size) };
 	if (ring.ring_fd < 0)
 		return ring.ring_fd;
 	ring.enter_ring_fd = ring.ring_fd;
 	ring.flags = p.flags;
 	ring.features = p.features;
-	err = epoll_fd = io_epoll_init();
-	if (err >= 0)
-		err = ring_map_all(&p);
+	in_ring_max = p.cq_entries - POLLS_MAX;
+	err = ring_map_all(&p);
 	if (!err)
 		err = ring_register_files(epoll_fd);
 	if (!err)
 		err = ring_restrict();
 	if (!err)
 		err = io_uring_enable_rings(&ring);
-	if (err < 0) {
+	if (err)
 		ring_destroy();
+	return err;
+}
+
+static int uring_start(void)
+{
+	int epoll_fd = io_epoll_init(), err = epoll_fd;
+
+	if (epoll_fd >= 0)
+		err = -ENOMEM;
+	for (unsigned i = 0; i < array_size(sizes) && err == -ENOMEM; i++)
+		err = ring_start(epoll_fd, &sizes[i]);
+	if (err)
 		return err;
-	}
 	calls_allow(SYS_io_uring_enter, ring.ring_fd);
 	io_signal.tail = ring.cq.ktail;
 	io_signal.head = ring.cq.khead;
@@ -204,9 +217,9 @@ static int uring_start(void)
 	return 0;
 }
 
-int io_uring_ring_fd(void)
+struct io_uring *io_uring_ring(void)
 {
-	return ring.ring_fd;
+	return &ring;
 }
 
 /* ---- submission ---- */
@@ -343,7 +356,7 @@ static void prepare(void)
 		if (io_epoll_watches() && !epoll_armed)
 			epoll_arm();
 	}
-	while (io.queued.first && in_ring < REQUESTS_MAX) {
+	while (io.queued.first && in_ring < in_ring_max) {
 		struct io_uring_sqe *sqe = entry();
 
 		if (!sqe)

@@ -4,9 +4,11 @@
  */
 #include "worlds.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 
 #include "base/hostcall.h"
+#include "hostio/io.h"
 #include "world/jail.h"
 
 SNIPPET(one_call, "1: syscall; jmp 1b");
@@ -18,6 +20,7 @@ static void jailed(void)
 {
 	machine_up(2);
 	LOAD(world_get(0), one_call);
+	must(io_start(IO_AUTO) == 0);
 	must(jail_kernel_world() == 0);
 }
 
@@ -51,6 +54,62 @@ START_TEST(worlds_work_inside)
 }
 END_TEST
 
+static long io_result;
+static bool io_is_ready;
+
+static void io_done(struct io_request *r, long result)
+{
+	(void)r;
+	io_result = result;
+}
+
+static void io_ready(struct io_watch *w, short events)
+{
+	uint64_t bytes;
+
+	(void)events;
+	io_is_ready = hostcall3(SYS_read, w->fd, (long)&bytes, sizeof(bytes)) > 0;
+}
+
+/* A request, a watch of the start, a late one, and descriptors to wait for. */
+START_TEST(io_works_inside)
+{
+	static char data[100];
+	static struct iovec iov = { data, sizeof(data) };
+	static struct io_watch early, late;
+	struct io_request r = { .op = IO_READ, .iov = &iov, .iov_count = 1, .done = io_done };
+	int early_pipe[2], late_pipe[2], pid = fork();
+
+	if (pid) {
+		ck_assert_int_eq(child_status(pid), 0);
+		return;
+	}
+	must(pipe2(early_pipe, O_NONBLOCK) == 0 && pipe2(late_pipe, O_NONBLOCK) == 0);
+	early = (struct io_watch){ .fd = early_pipe[0], .events = 1, .ready = io_ready };
+	late = (struct io_watch){ .fd = late_pipe[0], .events = 1, .ready = io_ready };
+	r.file = io_add_file(open("/proc/self/exe", O_RDONLY));
+	io_watch_add(&early);
+	machine_up(2);
+	must(io_start(_i ? IO_THREADS : IO_URING) == 0);
+	must(jail_kernel_world() == 0);
+	io_queue(&r);
+	io_drain();
+	must(io_result == sizeof(data));
+	io_watch_add(&late);
+	for (int i = 0; i < 2; i++) {
+		io_is_ready = false;
+		must(hostcall3(SYS_write, (i ? late_pipe : early_pipe)[1], (long)data, 1) == 1);
+		while (!io_is_ready) {
+			io_wait(1000000, late_pipe, 1);
+			io_poll();
+		}
+	}
+	io_forget(late_pipe[0]);
+	worlds_exit();
+	hostcall1(SYS_exit_group, 0);
+}
+END_TEST
+
 /* Each in a process of its own: the first forbidden call is the last. */
 static const struct forbidden {
 	long nr, a[6];
@@ -72,6 +131,13 @@ static const struct forbidden {
 	{ SYS_prctl, { 38 } },
 	{ SYS_seccomp, { 0 } },
 	{ 0x40000000 | SYS_getpid, { 0 } },
+	{ SYS_io_uring_setup, { 8 } },
+	{ SYS_io_uring_enter, { 0 } },		/* not the ring */
+	{ SYS_io_uring_register, { 0 } },
+	{ SYS_epoll_ctl, { 0 } },
+	{ SYS_epoll_pwait, { 0 } },
+	{ SYS_preadv, { 0 } },
+	{ SYS_fallocate, { 0 } },
 };
 
 START_TEST(others_kill)
@@ -97,6 +163,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, worlds_work_inside);
+	tcase_add_loop_test(tc, io_works_inside, 0, 2);
 	tcase_add_loop_test(tc, others_kill, 0, (int)array_size(forbidden));
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
