@@ -121,7 +121,7 @@ static bool table_enter(const struct virtqueue *q, struct table *t, const struct
 	/* Not negotiated, within another, or with a successor: forbidden by 2.7.5.3.1. */
 	if (!q->indirect || t->indirect || (d->flags & DESC_NEXT))
 		return false;
-	if (!d->len || d->len % sizeof(*t->desc))
+	if (d->len % sizeof(*t->desc))
 		return false;
 	t->desc = ram_dma(GPA(d->addr), d->len);
 	t->size = d->len / sizeof(*t->desc);

@@ -15,7 +15,7 @@ static struct virtio device;
 static struct {
 	unsigned notified[2], started, resets, config_reads;
 	uint64_t config_written;
-	bool take, complete_in_reset;
+	bool take, complete_later, complete_in_reset;
 } seen;
 
 static void on_notify(struct virtio *v, unsigned n)
@@ -26,7 +26,8 @@ static void on_notify(struct virtio *v, unsigned n)
 	seen.notified[n]++;
 	while (seen.take && virtqueue_take(&v->queue[n], &chain))
 		virtqueue_push(&v->queue[n], &chain, 1);
-	virtio_complete(v, n);
+	if (!seen.complete_later)
+		virtio_complete(v, n);
 }
 
 static void on_start(struct virtio *v)
@@ -153,7 +154,9 @@ START_TEST(test_needs_reset)
 	ck_assert_uint_eq(config_irqs, 0);		/* no DRIVER_OK */
 	ck_assert(driver_start(0, SIZE));
 	driver_make_available(0, SIZE);			/* no such descriptor */
+	seen.complete_later = true;
 	driver_kick(0);
+	seen.complete_later = false;
 	ck_assert_uint_eq(dev->status & S_NEEDS_RESET, S_NEEDS_RESET);
 	ck_assert_uint_eq(config_irqs, 1);
 	ck_assert(!virtio_running(dev));
@@ -308,6 +311,9 @@ START_TEST(test_config_generation)
 	ck_assert_uint_eq(config_irqs, 256);
 	virtio_config_read(dev, 0, 4);
 	ck_assert_uint_ne(dev->config_generation, before);
+	before = dev->config_generation;
+	virtio_config_read(dev, 0, 4);
+	ck_assert_uint_eq(dev->config_generation, before);
 }
 END_TEST
 

@@ -50,6 +50,7 @@ void irq_message(uint64_t address, uint32_t data)
 static struct virtio device;
 static unsigned notified[QUEUES], last_notified, resets;
 static uint8_t config[20];
+static uint64_t config_written;
 
 static void on_notify(struct virtio *v, unsigned q)
 {
@@ -76,6 +77,7 @@ static uint64_t on_config_read(struct virtio *v, unsigned offset, unsigned size)
 static void on_config_write(struct virtio *v, unsigned offset, unsigned size, uint64_t value)
 {
 	(void)v;
+	config_written = value;
 	memcpy(config + offset, &value, size);
 }
 
@@ -657,9 +659,12 @@ START_TEST(test_window)
 	ck_assert_uint_eq(get(data, 1), 0xa7);
 	set(data, 4, 0xffffff99);
 	ck_assert_uint_eq(bus_mmio_read(GPA(place(CAP_DEVICE) + 4), 4), 0x99a67788);
+	ck_assert_uint_eq(config_written, 0x99);
 	window(place(CAP_COMMON) + STATUS, 1);
 	set(data, 1, 1);
 	ck_assert_uint_eq(rd(STATUS, 1), 1);
+	wr(QUEUE_SELECT, 2, 1);
+	ck_assert_uint_eq(get(data, 4), 1);		/* a byte, not its neighbours */
 	/* A whole driver could live on it: kicks and ISR, too, and with memory decode off. */
 	drive();
 	set(PCI_COMMAND, 2, PCI_COMMAND_MASTER);

@@ -246,14 +246,14 @@ START_TEST(test_refused)
 		desc(0, table, 64, D_INDIRECT | D_NEXT, 1);
 		break;
 	case 9:		/* 2.7.5.3.1: a table within a table */
-		t[1] = (struct driver_desc){ table, 64, D_INDIRECT, 0 };
+		t[1] = (struct driver_desc){ indirect_table(1, 0), 16, D_INDIRECT, 0 };
 		desc(0, table, 64, D_INDIRECT, 0);
 		break;
 	case 10:	/* lengths that are no table */
 		desc(0, table, 0, D_INDIRECT, 0);
 		break;
 	case 11:
-		desc(0, table, 40, D_INDIRECT, 0);
+		desc(0, indirect_table(1, 0), 24, D_INDIRECT, 0);
 		break;
 	case 12:	/* a table outside RAM */
 		desc(0, DRIVER_RAM - 48, 64, D_INDIRECT, 0);
@@ -415,6 +415,7 @@ START_TEST(test_suppression_by_flags)
 	start(0, SIZE);
 	USED_EVENT = 100;
 	ck_assert(complete(1));
+	ck_assert(!virtqueue_publish(q));	/* nothing new */
 	AVAIL_FLAGS = 1;
 	USED_EVENT = 1;
 	ck_assert(!complete(1));
