@@ -36,6 +36,12 @@ struct operation {
 	uint32_t value;
 };
 
+struct descriptor {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t flags, next;
+};
+
 static struct net {
 	const struct net_client *client;
 	void *device;
@@ -159,7 +165,7 @@ static void receive(const struct operation *op)
 /* A control command that is well formed as a chain, and must be answered. */
 static void command(const struct operation *op)
 {
-	struct { uint64_t addr; uint32_t len; uint16_t flags, next; } *desc = at(RINGS + 0x2000);
+	struct descriptor *desc = at(RINGS + 0x2000);
 	uint16_t *avail = at(RINGS + 0x2400);
 	uint8_t *data = at(DATA);
 
@@ -247,7 +253,7 @@ static void operate(const struct operation *op)
 static void works_again(void)
 {
 	const struct operation receive_one = { .a = 3, .b = 255, .value = 0 };
-	struct { uint64_t addr; uint32_t len; uint16_t flags, next; } *desc;
+	struct descriptor *desc;
 	uint64_t before = frames;
 	uint16_t *avail;
 

@@ -38,13 +38,13 @@ static inline void card_add(void)
 }
 
 /* A control command; the answer: 0 OK, 1 ERR, 0xee: none. */
-static inline uint8_t card_command(uint8_t class, uint8_t command, const void *data, uint32_t bytes)
+static inline uint8_t card_command(uint8_t family, uint8_t command, const void *data, uint32_t bytes)
 {
 	uint64_t head = guest_alloc(2), body = guest_alloc(bytes + 1), ack = guest_alloc(1);
 	struct driver_part parts[] = { { head, 2, false }, { body, bytes, false }, { ack, 1, true } };
 	uint32_t id, len;
 
-	*(uint8_t *)guest(head) = class;
+	*(uint8_t *)guest(head) = family;
 	*((uint8_t *)guest(head) + 1) = command;
 	memcpy(guest(body), data, bytes);
 	*(uint8_t *)guest(ack) = 0xee;

@@ -406,19 +406,19 @@ START_TEST(test_5_1_6_5_unknown_commands)
 	uint8_t data[64] = { 1 };
 
 	start(ALL);
-	for (unsigned class = 0; class < 256; class++)
+	for (unsigned family = 0; family < 256; family++)
 		for (unsigned command = 0; command < 8; command++) {
-			bool known = class < 3 || class == 5;
+			bool known = family < 3 || family == 5;
 
 			if (!known)
-				ck_assert_uint_eq(card_command((uint8_t)class, (uint8_t)command,
+				ck_assert_uint_eq(card_command((uint8_t)family, (uint8_t)command,
 							       data, 2), ERR);
 		}
 	start(F(CTRL_VQ));
-	for (unsigned class = 0; class < 8; class++)
+	for (unsigned family = 0; family < 8; family++)
 		for (unsigned command = 0; command < 6; command++)
 			for (uint32_t n = 0; n < 16; n++)
-				ck_assert_uint_eq(card_command((uint8_t)class, (uint8_t)command,
+				ck_assert_uint_eq(card_command((uint8_t)family, (uint8_t)command,
 							       data, n), ERR);
 }
 END_TEST
