@@ -96,8 +96,8 @@ def main():
         for name, text, pattern in (
                 ("missing", "file=%s" % path("missing.img"), "No such file"),
                 ("not-writable", "file=%s" % disk, "[Pp]ermission denied|readonly"),
-                ("directory", "file=%s" % path("files"), "directory|regular"),
-                ("beyond", "file=%s,readonly,offset=%d,size=%d" % (disk, MIB // 2, MIB), "beyond|past|end"),
+                ("directory", "file=%s" % path("files"), "neither a file"),
+                ("beyond", "file=%s,readonly,offset=%d,size=%d" % (disk, MIB // 2, MIB), "do not hold"),
                 ("no-file", "device=virtio", "file="),
                 ("device", "file=%s,device=floppy" % disk, "floppy"),
                 ("cache", "file=%s,cache=maybe" % disk, "maybe")):
