@@ -65,6 +65,17 @@ void translate_demote(uint64_t rip)
 	trace_exit(TRACE_K_ADAPT, rip, n_demoted, 0);
 }
 
+void translate_promote_all(void)
+{
+	for (unsigned slot = 0; slot < DEMOTED_SIZE; slot++) {
+		if (!demoted[slot])
+			continue;
+		block_drop_holding(demoted[slot]);
+		demoted[slot] = 0;
+	}
+	n_demoted = 0;
+}
+
 /* The guest code that a block may be made of: this page, and the next if it is needed. */
 struct source {
 	struct vcpu *vcpu;

@@ -48,6 +48,9 @@ enum translate_result translate_block(struct vcpu *vcpu, struct block **out);
 
 /* Remember that the instruction at rip is better interpreted, and drop its block. */
 void translate_demote(uint64_t rip);
+/* Forget all of that, and drop the blocks made so: what an instruction did while the guest started
+ * (memcpy() of boot data at low addresses) says little about later. */
+void translate_promote_all(void);
 
 /* --- state.c: between struct vcpu and generated code --- */
 void state_enter(struct vcpu *vcpu);	/* fill fast.* from the architectural fields */
