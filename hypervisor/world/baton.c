@@ -38,6 +38,7 @@
 #define START_POLL_NS		50000ul
 #define KICK_PATIENCE_NS	2000000ul
 
+#define ATTENTION_US		30u
 #define HELD_UP_US		100u	/* nothing but another process takes so long */
 #define YIELD_LONG_US		300u
 #define YIELD_BACKOFF_MIN	64u
@@ -185,10 +186,18 @@ static void yield_timed(void)
 		yield_backoff *= 2;
 }
 
-/* Back-ends have no signal of their own: who waits for a world looks after them (trap/wait.c). */
-static bool wanted(volatile uint32_t *kick)
+/*
+ * Back-ends have no signal of their own: who waits for a world looks after them (trap/wait.c).
+ * A kick costs the world a signal; most come back by themselves before long, with a system
+ * call, so what has come waits for that a little, together with what follows it.
+ */
+static bool wanted(volatile uint32_t *kick, uint64_t now, uint64_t *noticed)
 {
-	if (!*kick && attention_pending())
+	if (*kick || !attention_pending())
+		return *kick;
+	if (!*noticed)
+		*noticed = now;
+	else if (now - *noticed > ATTENTION_US * clock_tsc_khz() / 1000)
 		*kick = 1;
 	return *kick;
 }
@@ -197,12 +206,12 @@ static bool come_back(struct world *w, volatile uint32_t *kick, uint64_t patienc
 {
 	struct world_area *area = w->area;
 	uint64_t now, start, spin;
-	uint64_t held_up, last, then, used;
+	uint64_t held_up, last, then, used, noticed = 0;
 	unsigned yields = tuning.kernel_yields;
 	uint32_t seq = 0;
 
 	/* A short stay is over before it is worth looking at a clock. */
-	for (unsigned i = 0; tuning.spin_ns && i < QUICK_SPINS && !(kick && wanted(kick)); i++) {
+	for (unsigned i = 0; tuning.spin_ns && i < QUICK_SPINS && !(kick && *kick); i++) {
 		if (area->turn != TURN_WORLD)
 			return true;
 		__builtin_ia32_pause();
@@ -214,7 +223,7 @@ static bool come_back(struct world *w, volatile uint32_t *kick, uint64_t patienc
 		if (area->turn != TURN_WORLD)
 			break;
 		if (kick && !seq &&
-		    ((wanted(kick) && !not_started(w, now)) ||
+		    ((wanted(kick, last, &noticed) && !not_started(w, now)) ||
 		     (tuning.kick_after && clock_tsc() - now > tuning.kick_after))) {
 			kick_send(w, &seq);
 			start = clock_tsc();
