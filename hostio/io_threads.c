@@ -4,8 +4,8 @@
  * calls, and one that waits for watched descriptors.
  *
  * The threads are bare: no libc, stacks from the arena, all signals blocked (they
- * are the vCPU thread's), a seccomp filter of their own that leaves the calls in
- * thread_calls.  They end with the process.
+ * are the vCPU thread's), a seccomp filter of their own that leaves little but I/O
+ * on the machine's files.  They end with the process.
  *
  *	vCPU thread	work[] ->	worker		one producer, many takers
  *	worker		finished ->	vCPU thread	a stack, taken whole
@@ -31,7 +31,7 @@
 #include "base/log.h"
 #include "hostio/io_engine.h"
 
-#define WORKERS		4u
+#define WORKERS		16u		/* as many requests are with the host at once */
 #define WORK_SIZE	1024u		/* a power of two */
 #define STACK_SIZE	(32 * KIB)
 #define NS_PER_S	1000000000u
@@ -46,15 +46,6 @@ static uint32_t sleeping;		/* the vCPU thread; whoever clears it writes to wake_
 static int wake_fd, epoll_fd;
 static uint32_t started;
 static int start_error;
-
-static const int thread_calls[] = {
-	SYS_preadv, SYS_pwritev, SYS_fdatasync, SYS_fallocate,	/* what they are for */
-	SYS_futex,			/* waiting for work */
-	SYS_epoll_pwait,		/* waiting for watched descriptors */
-	SYS_write,			/* the eventfd that wakes the vCPU thread; messages */
-	SYS_restart_syscall,		/* a wait that was stopped and continued */
-	SYS_getpid, SYS_gettid, SYS_tgkill,	/* abort() */
-};
 
 /* ---- in the threads ---- */
 
@@ -128,25 +119,63 @@ static void watcher(void)
 	}
 }
 
+struct filter {
+	struct sock_filter code[32 + 2 * IO_FILES_MAX];
+	unsigned n;
+};
+
+static void filter_put(struct filter *f, unsigned code, unsigned jt, unsigned jf, uint32_t k)
+{
+	bug_on(f->n == array_size(f->code));
+	f->code[f->n++] = (struct sock_filter){ (uint16_t)code, (uint8_t)jt, (uint8_t)jf, k };
+}
+
+static void filter_return(struct filter *f, uint32_t verdict)
+{
+	filter_put(f, BPF_RET | BPF_K, 0, 0, verdict);
+}
+
+/* Done if the loaded word is `value`. */
+static void filter_allow(struct filter *f, uint32_t value)
+{
+	filter_put(f, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, value);
+	filter_return(f, SECCOMP_RET_ALLOW);
+}
+
+/* Call `nr` is allowed on one descriptor. */
+static void filter_allow_on(struct filter *f, int nr, int fd)
+{
+	filter_put(f, BPF_JMP | BPF_JEQ | BPF_K, 0, 4, (uint32_t)nr);
+	filter_put(f, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, args));
+	filter_allow(f, (uint32_t)fd);
+	filter_return(f, SECCOMP_RET_KILL_PROCESS);
+}
+
 static int thread_jail(void)
 {
-	struct sock_filter code[array_size(thread_calls) + 6];
-	struct sock_fprog head = { .filter = code };
-	unsigned n = 0, calls = array_size(thread_calls);
+	static const int file_calls[] = { SYS_preadv, SYS_pwritev, SYS_fdatasync, SYS_fallocate };
+	struct filter f = { .n = 0 };
+	struct sock_fprog head = { .filter = f.code };
 	long err;
 
-	code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-						 offsetof(struct seccomp_data, arch));
-	code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64,
-						 0, (uint8_t)(calls + 1));
-	code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-						 offsetof(struct seccomp_data, nr));
-	for (unsigned i = 0; i < calls; i++)
-		code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
-			(unsigned)thread_calls[i], (uint8_t)(calls - i), 0);
-	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
-	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-	head.len = (unsigned short)n;
+	filter_put(&f, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, arch));
+	filter_put(&f, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, AUDIT_ARCH_X86_64);
+	filter_return(&f, SECCOMP_RET_KILL_PROCESS);
+	filter_put(&f, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
+	filter_allow(&f, SYS_futex);			/* waiting for work */
+	filter_allow(&f, SYS_restart_syscall);		/* a wait that was stopped and continued */
+	filter_allow_on(&f, SYS_epoll_pwait, epoll_fd);	/* waiting for watched descriptors */
+	filter_allow_on(&f, SYS_write, wake_fd);	/* waking the vCPU thread */
+	/* What they are for, on the machine's files. */
+	for (unsigned i = 0; i < array_size(file_calls); i++)
+		filter_put(&f, BPF_JMP | BPF_JEQ | BPF_K, array_size(file_calls) - i, 0,
+			   (uint32_t)file_calls[i]);
+	filter_return(&f, SECCOMP_RET_KILL_PROCESS);
+	filter_put(&f, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, args));
+	for (unsigned i = 0; i < io.files_number; i++)
+		filter_allow(&f, (uint32_t)io.files[i]);
+	filter_return(&f, SECCOMP_RET_KILL_PROCESS);
+	head.len = (unsigned short)f.n;
 	err = hostcall6(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0);
 	if (!err)
 		err = hostcall3(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&head);
@@ -202,6 +231,7 @@ static int threads_create(void)
 
 	for (; !err && n < workers; n++)
 		err = thread_create(worker);
+	/* In their jails before the guest runs. */
 	for (uint32_t s; !err && (s = __atomic_load_n(&started, __ATOMIC_SEQ_CST)) < n + 1; )
 		hostcall6(SYS_futex, (long)&started, FUTEX_WAIT, s, 0, 0, 0);
 	return err ? err : __atomic_load_n(&start_error, __ATOMIC_SEQ_CST);

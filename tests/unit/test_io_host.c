@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "base/layout.h"
 
@@ -73,6 +74,37 @@ START_TEST(ring_is_restricted)
 		ck_assert_int_lt(io_uring_register(ring->ring_fd, op, &file_fd, 1), 0);
 	ck_assert_int_eq(io_uring_register_files_update(ring, 0, &file_fd, 1), -EACCES);
 	ck_assert_int_eq(result_of(request(IO_READ, data, sizeof(data), 0)), sizeof(data));
+}
+END_TEST
+
+/* More completions than the ring has room for, which the engine knows nothing of. */
+START_TEST(overflow_loses_nothing)
+{
+	enum { NUMBER = 1500, REQUESTS = 50 };
+	static uint64_t data[REQUESTS];
+	struct io_uring *ring = io_uring_ring();
+	struct test_request *r[REQUESTS];
+
+	start(_i);
+	for (unsigned i = 0; i < NUMBER; i++) {
+		struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+
+		io_uring_prep_poll_remove(sqe, 1);	/* there is none */
+		sqe->flags = IOSQE_FIXED_FILE;
+		sqe->user_data = 3;			/* nobody's */
+		__atomic_store_n(ring->sq.ktail, ring->sq.sqe_tail, __ATOMIC_RELEASE);
+		ck_assert_int_eq(syscall(SYS_io_uring_enter, ring->ring_fd, 1, 0, 0, NULL, 0), 1);
+	}
+	ck_assert_uint_ne(*ring->sq.kflags & IORING_SQ_CQ_OVERFLOW, 0);
+	ck_assert(io_pending());
+	for (unsigned i = 0; i < REQUESTS; i++) {
+		r[i] = request(IO_READ, &data[i], sizeof(data[i]), i);
+		io_queue(&r[i]->io);
+	}
+	io_drain();
+	ck_assert_uint_eq(calls, REQUESTS);
+	io_poll();
+	ck_assert(!io_pending());
 }
 END_TEST
 
@@ -152,6 +184,26 @@ START_TEST(any_user)
 }
 END_TEST
 
+/* Who owns the engine's memory can turn its threads to other files: not to those of others. */
+START_TEST(threads_are_jailed)
+{
+	static char data[64];
+	int other = file_make(), status, pid;
+
+	pid = fork();
+	if (pid == 0) {
+		start(ENGINES - 1);
+		io.files[file] = other;
+		io_queue(&request(IO_READ, data, sizeof(data), 0)->io);
+		io_drain();
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status));
+	ck_assert_int_eq(WTERMSIG(status), SIGSYS);
+}
+END_TEST
+
 static volatile int signalled_thread;
 
 static void note_thread(int signal)
@@ -186,9 +238,11 @@ int main(void)
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_loop_test(tc, ring_is_restricted, 0, RINGS);
+	tcase_add_loop_test(tc, overflow_loses_nothing, 0, RINGS);
 	tcase_add_loop_test(tc, ring_lies_low, 0, RINGS);
 	tcase_add_loop_test(tc, threads_where_refused, 0, 2);
 	tcase_add_loop_test(tc, any_user, 0, 4);
+	tcase_add_test(tc, threads_are_jailed);
 	tcase_add_loop_test(tc, signals_are_not_the_workers, 0, ENGINES);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
