@@ -165,6 +165,7 @@ int virtio_net_add(const struct machine_net *config, struct net *backend)
 	if (net_passes_offloads(backend))
 		features |= OFFERED_PASSING;
 	virtio_net_rx_init(n);
+	virtio_net_tx_init(n);
 	virtio_init(&n->v, &net_ops, features, VIRTIO_NET_QUEUES, NET_QUEUE_SIZE);
 	net_attach(backend, &virtio_net_client, n);
 	return virtio_pci_add(&n->v);

@@ -10,6 +10,7 @@
 
 #include "device/virtio.h"
 #include "hostio/net.h"
+#include "machine/timer.h"
 
 enum { VIRTIO_NET_RX, VIRTIO_NET_TX, VIRTIO_NET_CONTROL, VIRTIO_NET_QUEUES };
 
@@ -33,6 +34,9 @@ struct virtio_net_rx {
 
 struct virtio_net_tx {
 	bool waiting;			/* for room in the back-end */
+	bool owed;			/* an interrupt was put off */
+	unsigned unsignalled;		/* frames given back since the last one */
+	struct timer late;		/* ends the delay */
 };
 
 #define VIRTIO_NET_MACS		64u
@@ -76,6 +80,7 @@ void virtio_net_rx_notify(struct virtio_net *n);
 void virtio_net_rx_retarget(struct virtio_net *n);	/* rx_flags changed */
 
 /* virtio_net_tx.c */
+void virtio_net_tx_init(struct virtio_net *n);
 void virtio_net_tx_notify(struct virtio_net *n);
 void virtio_net_tx_forget(struct virtio_net *n);
 

@@ -5,15 +5,22 @@
  *
  * The header is looked at, and replaced by one of ours where the driver wrote what
  * it did not negotiate, or a length that cannot be.  The back-end has done with a
- * frame when net_send() returns, so a chain goes back at once and the interrupt
- * comes, if wanted, at the end of the batch.  While the back-end has no room, the
- * chain stays in the queue and kicks are not asked for.
+ * frame when net_send() returns, so a chain goes back at once.  While the back-end
+ * has no room, the chain stays in the queue and kicks are not asked for.
+ *
+ * The interrupt, if the driver wants one, is put off: all that it can do with it is
+ * free memory, which most drivers do anyway when they receive or send the next time.
+ * It comes when it is LATE_NS old and still news, or after LATE_FRAMES frames.
  */
 #include <linux/if_ether.h>
 #include <linux/virtio_net.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "device/virtio_net_parts.h"
+
+#define LATE_NS		100000u		/* well below the millisecond that TCP keeps in flight */
+#define LATE_FRAMES	64u
 
 /* One more in front for a header of ours.  Used within one call only. */
 static struct iovec tx_iov[VIRTQUEUE_SIZE_MAX + 1];
@@ -119,6 +126,39 @@ static bool frame_send(struct virtio_net *n, struct virtqueue_chain *chain)
 	return true;
 }
 
+/* ---- the queue ---- */
+
+static void interrupt_now(struct virtio_net *n)
+{
+	n->tx.owed = false;
+	n->tx.unsignalled = 0;
+	n->v.transport->interrupt(&n->v, VIRTIO_NET_TX);
+}
+
+static void interrupt_late(void *device)
+{
+	struct virtio_net *n = device;
+
+	if (!n->tx.owed || !virtio_running(&n->v))
+		return;
+	if (virtqueue_unseen(&n->v.queue[VIRTIO_NET_TX]))
+		interrupt_now(n);
+	n->tx.owed = false;
+	n->tx.unsignalled = 0;
+}
+
+/* Show what was given back. */
+static void tx_publish(struct virtio_net *n)
+{
+	if (!virtio_running(&n->v) || !virtqueue_publish(&n->v.queue[VIRTIO_NET_TX]))
+		return;
+	n->tx.owed = true;
+	if (n->tx.unsignalled >= LATE_FRAMES)
+		interrupt_now(n);
+	else if (n->tx.late.index < 0)
+		timer_arm(&n->tx.late, clock_ns() + LATE_NS);
+}
+
 static void tx_again(void *device);
 
 static void tx_run(struct virtio_net *n)
@@ -137,9 +177,10 @@ static void tx_run(struct virtio_net *n)
 			break;
 		}
 		virtqueue_push(q, &chain, 0);
+		n->tx.unsignalled++;
 	}
 	net_flush(n->net);
-	virtio_complete(&n->v, VIRTIO_NET_TX);
+	tx_publish(n);
 	if (n->tx.waiting) {
 		virtqueue_disable_notify(q);
 		net_wait(n->net, tx_again);
@@ -165,7 +206,14 @@ void virtio_net_tx_notify(struct virtio_net *n)
 		tx_run(n);
 }
 
+void virtio_net_tx_init(struct virtio_net *n)
+{
+	timer_init(&n->tx.late, interrupt_late, n);
+}
+
 void virtio_net_tx_forget(struct virtio_net *n)
 {
-	n->tx.waiting = false;
+	n->tx.waiting = n->tx.owed = false;
+	n->tx.unsignalled = 0;
+	timer_cancel(&n->tx.late);
 }

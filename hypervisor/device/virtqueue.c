@@ -255,6 +255,12 @@ bool virtqueue_publish(struct virtqueue *q)
 	return (uint16_t)(new - event - 1) < (uint16_t)(new - old);
 }
 
+bool virtqueue_unseen(const struct virtqueue *q)
+{
+	/* A driver that has seen all waits for what comes next: its event is not behind our index. */
+	return q->enabled && (!q->event_idx || (int16_t)(load(used_event(q)) - q->used_index) < 0);
+}
+
 /* ---- notifications from the guest ---- */
 
 static void used_word_write(uint16_t *word, uint16_t value)

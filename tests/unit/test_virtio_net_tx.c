@@ -5,6 +5,8 @@
  */
 #include "net_card.h"
 
+#define LATE	200000	/* ns: any interrupt that was put off has come */
+
 static void setup(void)
 {
 	card_add();
@@ -49,6 +51,7 @@ START_TEST(test_5_1_6_2_plain_frame)
 	ck_assert_uint_eq(fake_net.flushes, 1);
 	ck_assert(driver_used(TXQ, &id, &len));
 	ck_assert_uint_eq(len, 0);	/* 2.7.8.2: nothing was written */
+	fake_sleep(LATE);
 	ck_assert_uint_eq(irqs[TXQ], 1);
 }
 END_TEST
@@ -283,6 +286,7 @@ START_TEST(test_batch)
 	driver_kick(TXQ);
 	ck_assert_uint_eq(fake_net.sent, 40);
 	ck_assert_uint_eq(fake_net.flushes, 1);
+	fake_sleep(LATE);
 	ck_assert_uint_eq(irqs[TXQ], 1);
 	for (unsigned i = 0; i < 40; i++) {
 		ck_assert(driver_used(TXQ, &id, &len));
@@ -297,14 +301,67 @@ START_TEST(test_2_7_7_interrupts_suppressed)
 	ck_assert(driver_start(ALL, 16));
 	*(uint16_t *)guest(dq[TXQ].avail) = 1;
 	send(NULL, 46);
+	fake_sleep(LATE);
 	ck_assert_uint_eq(irqs[TXQ], 0);
 	ck_assert(driver_start(dev->offered, 16));
 	*(uint16_t *)guest(dq[TXQ].avail + 4 + 2 * 16) = 2;	/* used_event: after the third */
 	send(NULL, 46);
 	send(NULL, 46);
+	fake_sleep(LATE);
 	ck_assert_uint_eq(irqs[TXQ], 0);
 	send(NULL, 46);
+	fake_sleep(LATE);
 	ck_assert_uint_eq(irqs[TXQ], 1);
+}
+END_TEST
+
+/* Interrupts are put off, and together: one for what was sent meanwhile. */
+START_TEST(test_interrupt_is_late)
+{
+	ck_assert(driver_start(ALL, 128));
+	for (unsigned i = 0; i < 10; i++)
+		send(NULL, 46);
+	ck_assert_uint_eq(irqs[TXQ], 0);
+	ck_assert_uint_eq(driver_used_count(TXQ), 10);
+	fake_sleep(LATE);
+	ck_assert_uint_eq(irqs[TXQ], 1);
+	fake_sleep(10 * LATE);
+	ck_assert_uint_eq(irqs[TXQ], 1);
+	for (unsigned i = 0; i < 100; i++)
+		send(NULL, 46);
+	ck_assert_uint_eq(irqs[TXQ], 2);	/* many: not late at all */
+	fake_sleep(LATE);
+	ck_assert_uint_eq(irqs[TXQ], 3);
+}
+END_TEST
+
+/* A driver that has seen all by then is left alone; one that has seen a part is not. */
+START_TEST(test_interrupt_is_no_news)
+{
+	uint16_t *used_event;
+
+	ck_assert(driver_start(dev->offered, 16));
+	used_event = guest(dq[TXQ].avail + 4 + 2 * 16);
+	*used_event = 0;
+	send(NULL, 46);
+	*used_event = 1;
+	fake_sleep(LATE);
+	ck_assert_uint_eq(irqs[TXQ], 0);
+	send(NULL, 46);
+	send(NULL, 46);
+	*used_event = 2;
+	fake_sleep(LATE);
+	ck_assert_uint_eq(irqs[TXQ], 1);
+}
+END_TEST
+
+START_TEST(test_reset_before_the_late_interrupt)
+{
+	ck_assert(driver_start(ALL, 16));
+	send(NULL, 46);
+	virtio_write_status(dev, 0);
+	fake_sleep(LATE);
+	ck_assert_uint_eq(irqs[TXQ], 0);
 }
 END_TEST
 
@@ -410,6 +467,9 @@ int main(void)
 	tcase_add_test(tc, test_sizes);
 	tcase_add_test(tc, test_batch);
 	tcase_add_test(tc, test_2_7_7_interrupts_suppressed);
+	tcase_add_test(tc, test_interrupt_is_late);
+	tcase_add_test(tc, test_interrupt_is_no_news);
+	tcase_add_test(tc, test_reset_before_the_late_interrupt);
 	tcase_add_test(tc, test_2_7_10_next_kick);
 	tcase_add_test(tc, test_no_room);
 	tcase_add_test(tc, test_reset_while_waiting);
