@@ -208,6 +208,15 @@ bool net_segment_begin(struct net_segment *s, const struct virtio_net_hdr_v1 *h,
 
 /* ---- cutting ---- */
 
+void net_segment_widen(struct net_segment *s, size_t frame_max)
+{
+	/* Whole segments of the guest's, and an IP length that 16 bits can tell. */
+	size_t payload = min_u64(frame_max - s->headers, 0xffff - (s->headers - s->l3));
+
+	if (payload > s->size)
+		s->size = (unsigned)(payload - payload % s->size);
+}
+
 static size_t segment_payload(const struct net_segment *s)
 {
 	return min_u64(s->size, s->length - s->next);

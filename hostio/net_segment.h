@@ -40,6 +40,9 @@ static inline bool net_segment_wanted(const struct virtio_net_hdr_v1 *h)
  */
 bool net_segment_begin(struct net_segment *s, const struct virtio_net_hdr_v1 *h,
 		       const uint8_t *frame, size_t length);
+/* After begin: the other side takes frames of up to frame_max bytes, whatever the link's MTU; cut as
+ * little as that permits. */
+void net_segment_widen(struct net_segment *s, size_t frame_max);
 /* Bytes of the next segment; 0: there is none. */
 size_t net_segment_size(const struct net_segment *s);
 /* Write it, with net_segment_size() bytes. */

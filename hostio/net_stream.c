@@ -28,6 +28,8 @@
 
 #define LENGTH_BYTES	4u
 #define BUFFER_SIZE	(256 * KIB)
+/* To others who care for no MTU: the fewer frames the better. */
+#define LONG_FRAME_MAX	65535u
 #define SOCKET_BUFFER	(1024 * 1024)	/* asked for; the host has its own limit */
 
 /* At least one frame of any size fits, so both sides always get on. */
@@ -41,7 +43,7 @@ struct buffer {
 struct net_stream {
 	struct net net;
 	int fd;
-	bool trusted;			/* checksums of what comes are known to be good */
+	unsigned peer;			/* NET_PEER_* */
 	bool cutting;			/* segments of `frame` are still to go out */
 	struct buffer in, out;
 	struct net_segment segment;
@@ -167,10 +169,11 @@ static bool stream_send(struct net *n, const struct iovec *iov, unsigned count, 
 	if (net_segment_wanted(&header)) {
 		net_gather(s->frame, iov, count, NET_HEADER, length);
 		s->cutting = net_segment_begin(&s->segment, &header, s->frame, length);
-		if (s->cutting)
-			stream_cut(s);
-		else
+		if (!s->cutting)
 			n->dropped++;
+		else if (s->peer & NET_PEER_LONG)
+			net_segment_widen(&s->segment, LONG_FRAME_MAX);
+		stream_cut(s);
 		return true;
 	}
 	to = stream_place(s, length);
@@ -223,7 +226,7 @@ static bool stream_hand_out(struct net_stream *s, const uint8_t *frame, size_t l
 		n->dropped++;
 		return true;
 	}
-	if (s->trusted && n->rx & NET_RX_CSUM)
+	if (s->peer & NET_PEER_TRUSTED && n->rx & NET_RX_CSUM)
 		header.flags = VIRTIO_NET_HDR_F_DATA_VALID;
 	net_scatter(iov, count, 0, &header, NET_HEADER);
 	net_scatter(iov, count, NET_HEADER, frame, length);
@@ -295,7 +298,7 @@ static const struct net_ops stream_ops = {
 
 /* ---- start-up ---- */
 
-struct net *net_stream_new(int fd, const char *name, bool trusted)
+struct net *net_stream_new(int fd, const char *name, unsigned peer)
 {
 	struct net_stream *s = arena_alloc(sizeof(*s), 64);
 	int size = SOCKET_BUFFER;
@@ -304,7 +307,7 @@ struct net *net_stream_new(int fd, const char *name, bool trusted)
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	s->fd = fd;
 	s->name = name;
-	s->trusted = trusted;
+	s->peer = peer;
 	s->in.bytes = arena_alloc(BUFFER_SIZE, 64);
 	s->out.bytes = arena_alloc(BUFFER_SIZE, 64);
 	s->frame = arena_alloc(NET_FRAME_MAX, 64);
@@ -374,5 +377,5 @@ struct net *net_stream_open(const char *where)
 	if (!where)
 		where = "";
 	fd = strncmp(where, "tcp:", 4) ? stream_connect_unix(where) : stream_connect_tcp(where + 4);
-	return fd < 0 ? NULL : net_stream_new(fd, where, false);
+	return fd < 0 ? NULL : net_stream_new(fd, where, 0);
 }

@@ -168,5 +168,5 @@ struct net *net_switch_open(const char *name)
 		log_error("cannot join the switch \"%s\": %s", name, strerror(-fd));
 		return NULL;
 	}
-	return net_stream_new(fd, "switch", false);
+	return net_stream_new(fd, "switch", 0);
 }

@@ -142,8 +142,8 @@ static int user_start_slirp(int fd, const char **hostfwd, unsigned number, char 
 	return status;
 }
 
-/* A helper at the other end of a new socket; our end, or -1. */
-static int user_start(const char **hostfwd, struct forward *forwards, unsigned number)
+/* A helper at the other end of a new socket; our end, or -1.  *peer: NET_PEER_* of it. */
+static int user_start(const char **hostfwd, struct forward *forwards, unsigned number, unsigned *peer)
 {
 	char passt_said[256], slirp_said[256];
 	int pair[2], passt, slirp;
@@ -160,6 +160,8 @@ static int user_start(const char **hostfwd, struct forward *forwards, unsigned n
 	if (slirp == 0) {
 		if (passt != 0 && passt != 127)
 			log_info("passt does not start (%s); using libslirp", passt_said);
+		/* passt drops what its own socket does not take at once; long frames make that dear. */
+		*peer = NET_PEER_TRUSTED | (passt ? NET_PEER_LONG : 0);
 		return pair[0];
 	}
 	close(pair[0]);
@@ -177,7 +179,7 @@ static int user_start(const char **hostfwd, struct forward *forwards, unsigned n
 struct net *net_user_open(const char **hostfwd)
 {
 	struct forward forwards[FORWARDS_MAX] = { 0 };
-	unsigned number = 0;
+	unsigned number = 0, peer;
 	int fd;
 
 	for (; hostfwd && hostfwd[number]; number++) {
@@ -193,6 +195,6 @@ struct net *net_user_open(const char **hostfwd)
 		if (!forward_check(&forwards[number], hostfwd[number]))
 			return NULL;
 	}
-	fd = user_start(hostfwd, forwards, number);
-	return fd < 0 ? NULL : net_stream_new(fd, "user", true);
+	fd = user_start(hostfwd, forwards, number, &peer);
+	return fd < 0 ? NULL : net_stream_new(fd, "user", peer);
 }

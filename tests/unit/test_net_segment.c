@@ -117,7 +117,8 @@ static struct virtio_net_hdr_v1 header_make(bool ipv6, unsigned size)
 }
 
 /* The segment in out[0..n) as its receiver sees it. */
-static void segment_check(const struct shape *s, size_t n, unsigned index, size_t at, size_t payload, bool last)
+static void segment_check(const struct shape *s, size_t n, unsigned index, size_t at, size_t payload,
+			  bool last)
 {
 	const uint8_t *ip = out + l3, *tcp = out + l4;
 	unsigned long pseudo = 6 + (n - l4);

@@ -96,14 +96,14 @@ static void net_turn(void)
 
 static int pair[2];
 
-static void link_make(bool trusted)
+static void link_make(unsigned peer)
 {
 	ck_assert_int_eq(arena_init(), 0);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	memset(&device, 0, sizeof(device));
 	device.piece = 700;
 	device.room = 1000000;
-	device.net = net_stream_new(pair[0], "test", trusted);
+	device.net = net_stream_new(pair[0], "test", peer);
 	net_attach(device.net, &client, &device);
 	net_set_rx(device.net, NET_RX_CSUM);
 	net_room(device.net);
@@ -141,7 +141,7 @@ START_TEST(torn_at_every_byte)
 
 	n += frame_make(bytes + n, 77, 2);
 	n += frame_make(bytes + n, 14, 3);
-	link_make(false);
+	link_make(0);
 	for (size_t cut = 1; cut < n; cut++) {
 		device.frames = 0;
 		peer_write(bytes, cut);
@@ -166,7 +166,7 @@ START_TEST(all_sizes)
 {
 	static uint8_t bytes[NET_FRAME_MAX + 4];
 
-	link_make(false);
+	link_make(0);
 	for (size_t length = NET_FRAME_MIN; length <= NET_FRAME_MAX; length += length < 1600 ? 1 : 3001) {
 		size_t n = frame_make(bytes, length, (unsigned)length);
 
@@ -190,7 +190,7 @@ START_TEST(runts_and_empty_frames_vanish)
 
 	n += frame_make(bytes + n, 13, 0);
 	n += frame_make(bytes + n, 20, 5);
-	link_make(false);
+	link_make(0);
 	peer_write(bytes, n);
 	net_turn();
 	ck_assert_uint_eq(device.frames, 1);
@@ -207,7 +207,7 @@ START_TEST(impossible_length_ends_the_link)
 
 	ck_assert_uint_eq(NET_FRAME_MAX, 0x10011);
 	bytes[3] = 0x12;
-	link_make(false);
+	link_make(0);
 	peer_write(bytes, 4 + n);
 	net_turn();
 	ck_assert_uint_eq(device.frames, 0);
@@ -228,13 +228,13 @@ START_TEST(peer_gone)
 	struct iovec iov = { bytes, 40 };
 	size_t n = frame_make(bytes, 20, 5);
 
-	link_make(false);
+	link_make(0);
 	peer_write(bytes, n);
 	close(pair[1]);
 	net_turn();
 	ck_assert_uint_eq(device.frames, 1);	/* what it sent before still comes */
 	ck_assert(!net_link(device.net));
-	link_make(false);
+	link_make(0);
 	close(pair[1]);
 	memset(bytes, 0, sizeof(bytes));
 	ck_assert(net_send(device.net, &iov, 1, 40));
@@ -250,7 +250,7 @@ START_TEST(waits_for_room)
 
 	for (unsigned i = 0; i < 10; i++)
 		n += frame_make(bytes + n, 20 + i, i);
-	link_make(false);
+	link_make(0);
 	device.room = 3;
 	peer_write(bytes, n);
 	net_turn();
@@ -274,7 +274,7 @@ START_TEST(stopped_cards_lose_frames)
 	uint8_t bytes[64];
 	size_t n = frame_make(bytes, 20, 5);
 
-	link_make(false);
+	link_make(0);
 	net_stop(device.net);
 	peer_write(bytes, n);
 	net_turn();
@@ -291,7 +291,7 @@ START_TEST(checksums_of_trusted_helpers)
 	uint8_t bytes[64];
 	size_t n = frame_make(bytes, 20, 5);
 
-	link_make(true);
+	link_make(NET_PEER_TRUSTED);
 	peer_write(bytes, n);
 	net_turn();
 	ck_assert_uint_eq(device.last[0], VIRTIO_NET_HDR_F_DATA_VALID);
@@ -311,7 +311,7 @@ START_TEST(full_socket)
 	size_t used = 0, at = 0;
 	ssize_t r;
 
-	link_make(false);
+	link_make(0);
 	for (;;) {
 		memset(frame + NET_HEADER, (int)sent, 1514);
 		if (!net_send(device.net, iov, 3, sizeof(frame)))
@@ -351,7 +351,7 @@ START_TEST(partial_checksum_is_completed)
 	uint8_t bytes[NET_HEADER + 64] = { VIRTIO_NET_HDR_F_NEEDS_CSUM }, got[128];
 	struct iovec iov = { bytes, sizeof(bytes) };
 
-	link_make(false);
+	link_make(0);
 	bytes[6] = 34;	/* csum_start */
 	bytes[8] = 6;	/* csum_offset */
 	bytes[NET_HEADER + 34] = 0x12;
@@ -388,7 +388,7 @@ START_TEST(segments_wait_for_room)
 	ip[20 + 12] = 0x50;
 	for (unsigned i = 0; i < 60000; i++)
 		ip[40 + i] = (uint8_t)(i * 13);
-	link_make(false);
+	link_make(0);
 	ck_assert(net_send(device.net, &iov, 1, sizeof(frame)));
 	ck_assert(!net_send(device.net, &iov, 1, sizeof(frame)));
 	net_flush(device.net);
@@ -402,6 +402,26 @@ START_TEST(segments_wait_for_room)
 		ck_assert_uint_eq(got[i * 59 + 58], (uint8_t)(i * 13));
 	}
 	ck_assert(net_send(device.net, &iov, 1, sizeof(frame)));
+}
+END_TEST
+
+START_TEST(long_frames_for_who_takes_them)
+{
+	static uint8_t frame[NET_HEADER + 14 + 40 + 60000], got[65536];
+	struct virtio_net_hdr_v1 *h = (struct virtio_net_hdr_v1 *)frame;
+	struct iovec iov = { frame, sizeof(frame) };
+
+	h->gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+	h->gso_size = 1448;
+	frame[NET_HEADER + 12] = 8;
+	frame[NET_HEADER + 14] = 0x45;
+	frame[NET_HEADER + 23] = 6;
+	frame[NET_HEADER + 46] = 0x50;
+	link_make(NET_PEER_LONG);
+	ck_assert(net_send(device.net, &iov, 1, sizeof(frame)));
+	net_flush(device.net);
+	ck_assert_int_eq(recv(pair[1], got, sizeof(got), MSG_DONTWAIT), 4 + 54 + 60000);
+	ck_assert_uint_eq(got[4 + 16] * 256 + got[4 + 17], 60040);
 }
 END_TEST
 
@@ -470,6 +490,7 @@ int main(void)
 	tcase_add_test(tests, full_socket);
 	tcase_add_test(tests, partial_checksum_is_completed);
 	tcase_add_test(tests, segments_wait_for_room);
+	tcase_add_test(tests, long_frames_for_who_takes_them);
 	tcase_add_test(tests, null_swallows);
 	tcase_add_test(tests, refusals);
 	suite_add_tcase(suite, tests);
