@@ -1,24 +1,30 @@
 // SPDX-License-Identifier: MIT
 /*
- * Fuzzes all devices together, as a guest reaches them: ports, MMIO, APIC MSRs,
- * in any order and size, with lines rising, bytes arriving and time passing in
- * between.  Properties: no crash; an acknowledged vector is one that was pending;
+ * Fuzzes all devices together, as a guest reaches them: ports, MMIO, APIC MSRs, PCI
+ * configuration and BARs, wherever they were moved, in any order and size, with
+ * lines rising, bytes arriving, memory that devices read being written and time
+ * passing in between.  Properties: no crash; an acknowledged vector is one that was pending;
  * after EOIs and with the sources quiet, nothing is pending for ever; timers never
  * fire without bound in bounded time.
  *
- * Input: a sequence of operations of 8 bytes: kind, selector, size, three bytes
- * of value, two more.
+ * Input: a sequence of operations of 8 bytes: kind, selector, size, five of value.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "device/ioapic.h"
 #include "device/lapic.h"
+#include "device/pci_regs.h"
+#include "device/pcihost.h"
 #include "device/platform.h"
+#include "hostio/io.h"
 #include "machine/kvmclock.h"
 #include "memory/ram.h"
 #include "unit/device_fakes.h"
 
+#define RAM		(2 * MIB)
+#define SLOTS		8u		/* more than are taken */
 #define FIRES_MAX	200000u		/* of all timers, in the longest sleep of one operation */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -35,8 +41,6 @@ static const uint16_t ports[] = {
 
 static uint64_t written;
 
-uint64_t ram_low_size(void) { return 512 * MIB; }
-uint64_t ram_high_size(void) { return 0; }
 void kvmclock_update(void) { }
 
 static void take(void *context, const uint8_t *bytes, size_t n)
@@ -107,6 +111,100 @@ static void sleep_bounded(uint64_t ns)
 	fake_now = end;
 }
 
+/* ---- PCI ---- */
+
+static void pci_config(const struct operation *op, unsigned size, uint64_t value, bool write)
+{
+	unsigned reg = op->value[4];
+
+	bus_pio_write(PCIHOST_PORT, 4, 1u << 31 | (op->select % SLOTS) << 11 |
+				       (op->select / SLOTS & 1) << 8 | (reg & 0xfc));
+	if (write)
+		bus_pio_write((uint16_t)(PCIHOST_PORT + 4 + reg % 4), size, value);
+	else if (bus_pio_read((uint16_t)(PCIHOST_PORT + 4 + reg % 4), size) >> (size * 8))
+		abort();
+}
+
+/* Into a function's register window, where it is now. */
+static void pci_window(const struct operation *op, unsigned size, uint64_t value)
+{
+	struct pci_function *f = pci_find(op->select % SLOTS, op->select / SLOTS & 1);
+	unsigned i = op->select >> 4 & 7;
+	uint64_t offset = (op->size >> 3) * 0x1000ul + op->value[4] * 16 + (op->value[3] & 15);
+	uint64_t at;
+
+	if (!f || i >= PCI_BARS || !f->bar[i].size)
+		return;
+	at = f->bar[i].base + offset % f->bar[i].size;
+	value &= 0xffffff;
+	if (f->bar[i].io && size < 8)
+		op->size & 4 ? bus_pio_write((uint16_t)at, size, value) :
+			(void)bus_pio_read((uint16_t)at, size);
+	else if (op->size & 4)
+		bus_mmio_write(GPA(at), size, value);
+	else
+		bus_mmio_read(GPA(at), size);
+}
+
+/* What devices read: descriptors, rings, commands. */
+static void guest_write(const struct operation *op, uint64_t value)
+{
+	uint64_t at = (op->select * 256ul + op->size) * 8;
+
+	memcpy((void *)(LAYOUT_RAM + at), &value, sizeof(value));
+}
+
+static void register_write(const struct pci_function *f, unsigned reg, unsigned size, uint64_t value)
+{
+	bus_mmio_write(GPA(f->bar[0].base + reg), size, value);
+}
+
+/* A virtio driver that does as it should: else few inputs get this far. */
+static void virtio_start(const struct operation *op, uint64_t value)
+{
+	struct pci_function *f = pci_find(op->select % SLOTS, 0);
+
+	if (!f || pci_get16(f->config) != 0x1af4)
+		return;
+	pci_config_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	if (!f->bar[0].mapped)
+		pci_config_write(f, PCI_BAR(0), 4, PCI_MMIO_BASE + f->slot * 0x100000u);
+	register_write(f, 0x14, 1, 0);
+	register_write(f, 0x14, 1, 3);
+	register_write(f, 0x08, 4, 0);
+	register_write(f, 0x0c, 4, value);
+	register_write(f, 0x08, 4, 1);
+	register_write(f, 0x0c, 4, 1);
+	register_write(f, 0x14, 1, 11);
+	for (unsigned q = 0; q < 4; q++) {
+		register_write(f, 0x16, 2, q);
+		register_write(f, 0x18, 2, 1u << (op->value[4] & 7));
+		register_write(f, 0x20, 4, 0x1000 + q * 0x2000);
+		register_write(f, 0x28, 4, 0x2000 + q * 0x2000);
+		register_write(f, 0x30, 4, 0x2800 + q * 0x2000);
+		register_write(f, 0x1c, 2, 1);
+	}
+	register_write(f, 0x14, 1, 15);
+}
+
+/* A descriptor, the next entry of the available ring, and a kick. */
+static void virtio_offer(const struct operation *op, uint64_t value)
+{
+	struct pci_function *f = pci_find(op->select % SLOTS, 0);
+	unsigned q = op->select / SLOTS & 3;
+	struct { uint64_t addr; uint32_t len; uint16_t flags, next; } d = {
+		.addr = value % (RAM + PAGE_SIZE), .len = op->value[4] * 16u, .flags = op->size >> 2 & 7,
+		.next = op->size >> 5,
+	};
+	uint16_t *avail = (uint16_t *)(LAYOUT_RAM + 0x2000 + q * 0x2000);
+
+	memcpy((void *)(LAYOUT_RAM + 0x1000 + q * 0x2000 + (op->size >> 5) * 16), &d, sizeof(d));
+	avail[2 + avail[1] % 8] = op->size & 3;
+	avail[1]++;
+	if (f && f->bar[0].mapped)
+		register_write(f, 0x3000 + 4 * q, 2, q);
+}
+
 static void operate(const struct operation *op)
 {
 	unsigned size = 1u << (op->size & 3);
@@ -115,7 +213,7 @@ static void operate(const struct operation *op)
 	uint16_t port = ports[op->select % array_size(ports)];
 	unsigned pio_size = size > 4 ? 4 : size;
 
-	switch (op->kind % 9) {
+	switch (op->kind % 15) {
 	case 0:
 		bus_pio_write(port, pio_size, value);
 		break;
@@ -145,7 +243,26 @@ static void operate(const struct operation *op)
 	case 8:
 		take_interrupt();
 		break;
+	case 9:
+		pci_config(op, pio_size, value, true);
+		break;
+	case 10:
+		pci_config(op, pio_size, value, false);
+		break;
+	case 11:
+		pci_window(op, size, value);
+		break;
+	case 12:
+		guest_write(op, value);
+		break;
+	case 13:
+		virtio_start(op, value);
+		break;
+	case 14:
+		virtio_offer(op, value);
+		break;
 	}
+	io_poll();
 	irq_take_nmi();
 	platform_poll();
 }
@@ -167,12 +284,21 @@ static void drain(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct uart_backend backend = { .write = take };
-	static const struct machine_config no_devices;
+	/* Each model, in front of nothing. */
+	static const struct machine_config all_devices = {
+		.disk = { { .backend = { .path = "null", .null_size = MIB }, .device = DISK_VIRTIO },
+			  { .backend = { .path = "null", .null_size = MIB }, .device = DISK_IDE } },
+		.disks = 2,
+		.net = { { .backend = { .kind = NET_NULL }, .device = NET_DEVICE_VIRTIO, .mac = { 2, 1 } },
+			 { .backend = { .kind = NET_NULL }, .device = NET_DEVICE_E1000, .mac = { 2, 2 } } },
+		.nets = 2,
+		.rng = true,
+	};
 	static bool ready;
 	struct operation op;
 
 	/* State is kept from one input to the next: more of it is reached so. */
-	if (!ready && platform_init(&backend, &no_devices))
+	if (!ready && (arena_init() || ram_init(RAM) || platform_init(&backend, &all_devices)))
 		abort();
 	ready = true;
 	for (; size >= sizeof(op) && size <= 4096; size -= sizeof(op), data += sizeof(op)) {
