@@ -18,6 +18,7 @@
 
 struct io_state io = { .queued.end = &io.queued.first };
 struct io_signal io_signal;
+void (*io_started)(void);
 
 static const struct io_ops *engine;
 static struct io_list completed = { NULL, &completed.first };
@@ -114,6 +115,8 @@ void io_flush(void)
 {
 	if (engine)
 		engine->flush();
+	if (in_flight && io_started)
+		io_started();
 }
 
 void io_completed(struct io_request *r, long result)
@@ -232,6 +235,15 @@ bool io_poll(void)
 	}
 	engine->flush();
 	return any;
+}
+
+void io_idle(void)
+{
+	for (struct io_batch *b = batches; b; b = b->next) {
+		if (b->idle)
+			b->idle(b);
+	}
+	io_flush();
 }
 
 void io_wait(uint64_t timeout_ns, const int *fds, unsigned n)

@@ -83,9 +83,14 @@ void io_complete_later(struct io_request *r, long result);
  */
 struct io_batch {
 	void (*end)(struct io_batch *b);
+	void (*idle)(struct io_batch *b);	/* from io_idle(); NULL: nothing to do */
 	struct io_batch *next;		/* the engine's */
 };
 void io_batch_add(struct io_batch *b);
+
+/* Whoever uses the devices is about to wait for them: what they put off meanwhile is due now.
+ * Before io_wait(); flushes. */
+void io_idle(void);
 
 /*
  * Readiness of a descriptor (tap, socket): ready() is called from io_poll() after events (POLLIN,
@@ -126,6 +131,10 @@ static inline bool io_pending(void)
 
 /* Requests in flight: completions are to be expected (so it pays to look, or to spin). */
 unsigned io_in_flight(void);
+
+/* Called by io_flush() while requests are in flight: see to it that somebody looks before long,
+ * even if the caller goes on without waiting.  May be NULL; trap/ installs it. */
+extern void (*io_started)(void);
 
 /* Is a watch waiting for events (something may come any time)? */
 bool io_watching(void);

@@ -181,6 +181,7 @@ static void breakpoint_changed(gva_t at)
 void loop_run(struct vcpu *vcpu)
 {
 	gdb_breakpoints_changed = breakpoint_changed;
+	io_started = wait_watch;
 	while (!machine.stop) {
 		if (vcpu->fast.kick || io_pending())
 			attend(vcpu);
