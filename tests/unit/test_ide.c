@@ -309,13 +309,16 @@ START_TEST(cylinders_heads_sectors)
 	out8(PRIMARY + R_COMMAND, 0x20);
 	ck_assert_uint_eq(interrupt(), 0x51);
 	ck_assert_uint_eq(in8(PRIMARY + R_ERROR), 0x10);
+	out8(PRIMARY + R_LOW, 33);
+	out8(PRIMARY + R_COMMAND, 0x20);
+	ck_assert_uint_eq(interrupt(), 0x51);
 	/* A bad sector is named by cylinder, head and sector. */
 	disk[0]->bad = (7 * 8 + 2) * 32 + 9;
 	out8(PRIMARY + R_COUNT, 20);
-	out8(PRIMARY + R_LOW, 1);
+	out8(PRIMARY + R_LOW, 25);
 	out8(PRIMARY + R_MID, 7);
 	out8(PRIMARY + R_HIGH, 0);
-	out8(PRIMARY + R_DEVICE, 0xa2);
+	out8(PRIMARY + R_DEVICE, 0xa1);
 	out8(PRIMARY + R_COMMAND, 0x40);
 	ck_assert_uint_eq(interrupt(), 0x51);
 	ck_assert_uint_eq(in8(PRIMARY + R_LOW), 10);

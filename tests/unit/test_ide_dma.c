@@ -234,13 +234,14 @@ END_TEST
 START_TEST(reset_in_flight)
 {
 	machine_with(1);
-	table_set(1, 4096, 0, 0, true);
-	command(false, 0xc8, 3, 8);
+	table_set(2048, 512, 0, 0, true);
+	command(true, 0x25, 3, 2048);
 	master_start(TABLE, true);
 	ck_assert_ptr_nonnull(disk[0]->queued);
 	out8(PRIMARY + CONTROL, 4);
 	ck_assert_ptr_null(disk[0]->queued);
-	ck_assert(!irq_line[IRQ]);
+	ck_assert_uint_eq(disk[0]->submitted, 1);
+	ck_assert_uint_eq(irq_edges[IRQ], 0);
 	out8(PRIMARY + CONTROL, 0);
 	ck_assert_uint_eq(status(), 0x50);
 	ck_assert(!irq_line[IRQ]);
@@ -295,6 +296,26 @@ START_TEST(bad_sectors)
 	command(false, 0xca, 3400, 200);
 	ck_assert_uint_eq(interrupt(), 0x51);
 	ck_assert_uint_eq(in8(PRIMARY + R_ERROR), 0x44);
+}
+END_TEST
+
+/* The host fails once; the transfer goes on in steps, to the last whole sector of a short table. */
+START_TEST(failure_that_passes)
+{
+	machine_with(1);
+	memset(guest(DATA), 0xaa, 1 << 16);
+	table_set(1, 64 * SECTOR + 1000, 0, 0, true);
+	disk[0]->bad = 3010;
+	command(false, 0xc8, 3000, 70);
+	master_start(TABLE, true);
+	disk_step(disk[0]);
+	disk[0]->bad = UINT64_MAX;
+	disk_run(disk[0]);
+	ck_assert(!irq_line[IRQ]);
+	ck_assert_uint_eq(master_status(), SHORT);
+	ck_assert_uint_eq(disk[0]->submitted, 3);
+	ck_assert_mem_eq(guest(DATA), disk[0]->data + 3000 * SECTOR, 65 * SECTOR);
+	ck_assert_uint_eq(*guest(DATA + 65 * SECTOR), 0xaa);
 }
 END_TEST
 
@@ -406,6 +427,7 @@ int main(void)
 	tcase_add_test(t, reset_in_flight);
 	tcase_add_test(t, stop_in_flight);
 	tcase_add_test(t, bad_sectors);
+	tcase_add_test(t, failure_that_passes);
 	tcase_add_test(t, code_pages_are_told);
 	tcase_add_test(t, trim);
 	tcase_add_test(t, entries_that_change);
