@@ -36,6 +36,7 @@ struct operation {
 static const uint16_t ports[] = {
 	0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1, 0x40, 0x41, 0x42, 0x43, 0x61, 0x70, 0x71, 0x60, 0x64,
 	0x92, 0xe9, 0xf4, 0xf6, 0x505, 0x600, 0x602, 0x604, 0x605, 0x608, 0x60a, 0xcf8, 0xcf9,
+	0x1f0, 0x1f1, 0x1f2, 0x1f3, 0x1f4, 0x1f5, 0x1f6, 0x1f7, 0x3f6, 0x170, 0x176, 0x177, 0x376,
 	0x3f8, 0x3f9, 0x3fa, 0x3fb, 0x3fc, 0x3fd, 0x3fe, 0x3ff, 0x80, 0xffff,
 };
 
@@ -169,10 +170,12 @@ static void virtio_start(const struct operation *op, uint64_t value)
 	pci_config_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	if (!f->bar[0].mapped)
 		pci_config_write(f, PCI_BAR(0), 4, PCI_MMIO_BASE + f->slot * 0x100000u);
+	memset((void *)(LAYOUT_RAM + 0x1000), 0, 0x8000);
 	register_write(f, 0x14, 1, 0);
 	register_write(f, 0x14, 1, 3);
+	register_write(f, 0x00, 4, 0);
 	register_write(f, 0x08, 4, 0);
-	register_write(f, 0x0c, 4, value);
+	register_write(f, 0x0c, 4, value & bus_mmio_read(GPA(f->bar[0].base + 4), 4));
 	register_write(f, 0x08, 4, 1);
 	register_write(f, 0x0c, 4, 1);
 	register_write(f, 0x14, 1, 11);
@@ -187,22 +190,52 @@ static void virtio_start(const struct operation *op, uint64_t value)
 	register_write(f, 0x14, 1, 15);
 }
 
-/* A descriptor, the next entry of the available ring, and a kick. */
-static void virtio_offer(const struct operation *op, uint64_t value)
+static void kick(const struct operation *op, uint16_t head)
 {
 	struct pci_function *f = pci_find(op->select % SLOTS, 0);
 	unsigned q = op->select / SLOTS & 3;
-	struct { uint64_t addr; uint32_t len; uint16_t flags, next; } d = {
-		.addr = value % (RAM + PAGE_SIZE), .len = op->value[4] * 16u, .flags = op->size >> 2 & 7,
-		.next = op->size >> 5,
-	};
 	uint16_t *avail = (uint16_t *)(LAYOUT_RAM + 0x2000 + q * 0x2000);
 
-	memcpy((void *)(LAYOUT_RAM + 0x1000 + q * 0x2000 + (op->size >> 5) * 16), &d, sizeof(d));
-	avail[2 + avail[1] % 8] = op->size & 3;
+	avail[2 + avail[1] % 8] = head;
 	avail[1]++;
 	if (f && f->bar[0].mapped)
 		register_write(f, 0x3000 + 4 * q, 2, q);
+}
+
+struct descriptor {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t flags, next;
+};
+
+static struct descriptor *descriptors(const struct operation *op)
+{
+	return (struct descriptor *)(LAYOUT_RAM + 0x1000 + (op->select / SLOTS & 3) * 0x2000);
+}
+
+/* A descriptor, the next entry of the available ring, and a kick. */
+static void virtio_offer(const struct operation *op, uint64_t value)
+{
+	descriptors(op)[op->size >> 5] = (struct descriptor){
+		.addr = value % (RAM + PAGE_SIZE), .len = op->value[4] * 16u, .flags = op->size >> 2 & 7,
+		.next = op->size >> 5,
+	};
+	kick(op, op->size & 3);
+}
+
+/* Three parts: a header, data, room for a status; what disks and control queues want. */
+static void virtio_request(const struct operation *op, uint64_t value)
+{
+	struct descriptor *d = descriptors(op);
+	uint64_t *header = (uint64_t *)(LAYOUT_RAM + 0xa000);
+
+	header[0] = op->value[0] & 15;
+	header[1] = op->value[1] << (op->size >> 5);
+	d[0] = (struct descriptor){ 0xa000, 16, 1, 1 };
+	d[1] = (struct descriptor){ (value >> 8) % RAM, op->value[4] * 64u,
+				    (op->size >> 1 & 2) | 1, 2 };
+	d[2] = (struct descriptor){ 0xa100, 1, 2, 0 };
+	kick(op, 0);
 }
 
 static void operate(const struct operation *op)
@@ -213,7 +246,7 @@ static void operate(const struct operation *op)
 	uint16_t port = ports[op->select % array_size(ports)];
 	unsigned pio_size = size > 4 ? 4 : size;
 
-	switch (op->kind % 15) {
+	switch (op->kind % 16) {
 	case 0:
 		bus_pio_write(port, pio_size, value);
 		break;
@@ -261,6 +294,9 @@ static void operate(const struct operation *op)
 	case 14:
 		virtio_offer(op, value);
 		break;
+	case 15:
+		virtio_request(op, value);
+		break;
 	}
 	io_poll();
 	irq_take_nmi();
@@ -298,7 +334,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct operation op;
 
 	/* State is kept from one input to the next: more of it is reached so. */
-	if (!ready && (arena_init() || ram_init(RAM) || platform_init(&backend, &all_devices)))
+	if (!ready && (arena_init() || ram_init(RAM) || platform_init(&backend, &all_devices) ||
+		       io_start(IO_AUTO)))
 		abort();
 	ready = true;
 	for (; size >= sizeof(op) && size <= 4096; size -= sizeof(op), data += sizeof(op)) {
