@@ -62,7 +62,7 @@ static unsigned slots_number;
 static int epoll_slot;			/* number of the epoll instance among the files */
 static bool epoll_armed;
 static bool watches_changed;
-static bool multishot = true;
+static bool multishot;
 
 /* ---- start-up ---- */
 
@@ -187,6 +187,7 @@ static int ring_start(int epoll_fd, const struct size *size)
 	ring.flags = p.flags;
 	ring.features = p.features;
 	in_ring_max = p.cq_entries - POLLS_MAX;
+	multishot = io_uring_first_mode < array_size(modes) - 1;
 	err = ring_map_all(&p);
 	if (!err)
 		err = ring_register_files(epoll_fd);

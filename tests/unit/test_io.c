@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 START_TEST(reads_and_writes)
@@ -102,6 +104,21 @@ START_TEST(errors_are_the_hosts)
 	r->io.mode = 0x4000;
 	ck_assert_int_eq(result_of(r), -EOPNOTSUPP);
 	ck_assert_int_eq(result_of(request(IO_READ, data, 4096, 1ull << 63)), -EINVAL);
+}
+END_TEST
+
+/* The user's limit of file sizes is an error like others (the signal is ignored, cli/supervise.c). */
+START_TEST(file_size_limit)
+{
+	const struct rlimit limit = { 8192, 8192 };
+	static char data[4096];
+
+	start(_i);
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	ck_assert_int_eq(result_of(request(IO_WRITE, data, sizeof(data), 4096)), sizeof(data));
+	ck_assert_int_eq(result_of(request(IO_WRITE, data, sizeof(data), 8192)), -EFBIG);
+	ck_assert_int_eq(result_of(request(IO_READ, data, sizeof(data), 8192)), sizeof(data));
 }
 END_TEST
 
@@ -248,6 +265,7 @@ int main(void)
 	tcase_add_loop_test(tc, allocates, 0, ENGINES);
 	tcase_add_loop_test(tc, ends_of_files, 0, ENGINES);
 	tcase_add_loop_test(tc, errors_are_the_hosts, 0, ENGINES);
+	tcase_add_loop_test(tc, file_size_limit, 0, ENGINES);
 	tcase_add_loop_test(tc, thousands_in_flight, 0, ENGINES);
 	tcase_add_loop_test(tc, callbacks_queue_more, 0, ENGINES);
 	tcase_add_loop_test(tc, drain_and_batches, 0, ENGINES);
