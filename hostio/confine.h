@@ -13,4 +13,11 @@
  */
 int confine(const int *calls, unsigned number);
 
+/*
+ * Before confine(): from now on, no file but those in these folders (NULL-terminated; absent ones
+ * are passed over) can be read, and none written.  Where the host has no Landlock, nothing is done
+ * and -ENOSYS or -EOPNOTSUPP returned.
+ */
+int confine_files(const char *const *folders);
+
 #endif

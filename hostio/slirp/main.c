@@ -329,8 +329,14 @@ static void helper_confine(void)
 		SYS_brk, SYS_mmap, SYS_mprotect, SYS_munmap, SYS_mremap, SYS_madvise, SYS_futex,
 		SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_dup2, SYS_restart_syscall, SYS_exit, SYS_exit_group,
 	};
-	int error;
+	/* resolv.conf, which libslirp looks at again and again, and where it may be a link to. */
+	static const char *const folders[] = {
+		"/etc", "/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager", NULL,
+	};
+	int error = confine_files(folders);
 
+	if (error && error != -ENOSYS && error != -EOPNOTSUPP)
+		fail("cannot confine itself to /etc", strerror(-error));
 	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setgid(NOBODY) < 0 || setuid(NOBODY) < 0))
 		fail("cannot become nobody", strerror(errno));
 	error = confine(calls, array_size(calls));
