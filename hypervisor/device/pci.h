@@ -41,10 +41,14 @@ struct pci_bar {
 	bool mapped;
 };
 
+struct pci_msix_entry {
+	uint32_t address_low, address_high, data, control;
+};
+
 struct pci_msix {
 	unsigned count;			/* vectors; 0: no MSI-X */
 	uint8_t capability;		/* offset in configuration space */
-	struct { uint32_t address_low, address_high, data, control; } *table;
+	struct pci_msix_entry *table;
 	uint64_t *pending;
 };
 

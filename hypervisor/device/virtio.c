@@ -73,7 +73,7 @@ void virtio_resume(struct virtio *v)
 
 void virtio_write_status(struct virtio *v, uint8_t status)
 {
-	uint8_t new = status & STATUS_DRIVERS & (uint8_t)~v->status;
+	uint8_t new = (uint8_t)(status & STATUS_DRIVERS & ~v->status);
 
 	if (!status) {
 		device_reset(v);

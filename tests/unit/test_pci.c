@@ -1,68 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * PCI as a guest sees it, through ports 0xcf8 and 0xcfc and through what its BARs
- * claim: configuration space (PCI 3.0, chapter 6), BARs wherever a guest puts them,
- * interrupt lines shared, routed and disabled, MSI-X, and what firmware leaves.
+ * PCI as a guest sees it: configuration space (PCI 3.0, chapter 6), BARs wherever a
+ * guest puts them, what firmware leaves.
  */
-#include "device_fakes.h"
+#include "pci_guest.h"
 
 #include <errno.h>
 
-#include "base/arena.h"
-#include "device/pci.h"
-#include "device/pci_regs.h"
-#include "device/pcihost.h"
-#include "device/piix3.h"
-
-#define MMIO		0xd0000000u
-#define IO		0xd000u
-#define VECTORS		70u			/* more than one word of pending bits */
-
-static uint32_t gsi_lines, isa_lines;
-static unsigned gsi_changes;
-static struct { unsigned count; uint64_t address; uint32_t data; } message;
-
-void irq_set(unsigned gsi, bool asserted)
-{
-	gsi_changes++;
-	gsi_lines = asserted ? gsi_lines | 1u << gsi : gsi_lines & ~(1u << gsi);
-}
-
-void pic_set(unsigned irq, bool asserted)
-{
-	isa_lines = asserted ? isa_lines | 1u << irq : isa_lines & ~(1u << irq);
-}
-
-void irq_message(uint64_t address, uint32_t data)
-{
-	message.count++;
-	message.address = address;
-	message.data = data;
-}
-
-/* A register window that answers with who it is and what was asked for. */
-static uint64_t window_read(void *device, uint64_t offset, unsigned size)
-{
-	return (uint64_t)*(uint8_t *)device << 24 | offset << 4 | size;
-}
-
-static struct { void *device; uint64_t offset, value; unsigned size; } last;
-
-static void window_write(void *device, uint64_t offset, unsigned size, uint64_t value)
-{
-	last.device = device;
-	last.offset = offset;
-	last.size = size;
-	last.value = value;
-}
-
-static const struct bus_ops window_ops = { .read = window_read, .write = window_write };
-
-static struct pci_function a, b, c;
-static uint8_t window_id[4] = { 0x11, 0x22, 0x33, 0x44 };
 static unsigned hook_offset, hook_size, hook_count;
 
-static void on_config(struct pci_function *f, unsigned offset, unsigned size)
+static inline void on_config(struct pci_function *f, unsigned offset, unsigned size)
 {
 	(void)f;
 	hook_offset = offset;
@@ -70,65 +17,13 @@ static void on_config(struct pci_function *f, unsigned offset, unsigned size)
 	hook_count++;
 }
 
-static bool on_read(struct pci_function *f, unsigned offset, unsigned size, uint32_t *value)
+static inline bool on_read(struct pci_function *f, unsigned offset, unsigned size, uint32_t *value)
 {
 	(void)f;
 	if (offset != 0xf0)
 		return false;
 	*value = size;
 	return true;
-}
-
-/* ---- as a guest does it ---- */
-
-static void address(unsigned slot, unsigned function, unsigned reg)
-{
-	bus_pio_write(PCIHOST_PORT, 4, 1u << 31 | slot << 11 | function << 8 | (reg & 0xfc));
-}
-
-static uint32_t get(const struct pci_function *f, unsigned reg, unsigned size)
-{
-	address(f->slot, f->function, reg);
-	return (uint32_t)bus_pio_read((uint16_t)(PCIHOST_PORT + 4 + reg % 4), size);
-}
-
-static void set(const struct pci_function *f, unsigned reg, unsigned size, uint32_t value)
-{
-	address(f->slot, f->function, reg);
-	bus_pio_write((uint16_t)(PCIHOST_PORT + 4 + reg % 4), size, value);
-}
-
-static uint32_t mmio(uint64_t at) { return (uint32_t)bus_mmio_read(GPA(at), 4); }
-static void command(const struct pci_function *f, unsigned v) { set(f, PCI_COMMAND, 2, v); }
-
-#define MEMORY	PCI_COMMAND_MEMORY
-#define MASTER	PCI_COMMAND_MASTER
-#define NONE	0xffffffffu
-
-static void setup(void)
-{
-	ck_assert_int_eq(pcihost_init(), 0);
-	ck_assert_int_eq(piix3_init(), 0);
-	a = (struct pci_function){ .name = "a", .config_written = on_config, .config_read = on_read };
-	pci_identify(&a, 0x1234, 0x5678, 0x020000, 3);
-	pci_subsystem(&a, 0xabcd, 0xef01);
-	pci_use_intx(&a, 1);
-	a.bar[0] = (struct pci_bar){ .size = 0x4000, .ops = &window_ops, .device = &window_id[0] };
-	a.bar[2] = (struct pci_bar){ .size = 32, .io = true, .ops = &window_ops,
-				     .device = &window_id[1] };
-	ck_assert_int_eq(pci_add_msix(&a, 4, VECTORS), 0);
-	memset(arena_alloc(PAGE_SIZE, 8), 0xff, PAGE_SIZE);	/* behind its pending bits */
-	b = (struct pci_function){ .name = "b" };
-	pci_identify(&b, 0x1234, 0x5679, 0x010000, 0);
-	pci_use_intx(&b, 1);
-	b.bar[0] = (struct pci_bar){ .size = 0x1000, .ops = &window_ops, .device = &window_id[2] };
-	c = (struct pci_function){ .name = "c" };
-	pci_identify(&c, 0x1234, 0x5680, 0xff0000, 0);
-	pci_use_intx(&c, 2);
-	c.bar[0] = (struct pci_bar){ .size = 0x1000, .ops = &window_ops, .device = &window_id[3] };
-	ck_assert_int_eq(pci_add(&a, 4, 0), 0);
-	ck_assert_int_eq(pci_add(&b, 8, 0), 0);	/* the same line as a's */
-	ck_assert_int_eq(pci_add(&c, 4, 1), 0);	/* function 1 of a's slot; another line */
 }
 
 /* ---- configuration space ---- */
@@ -206,7 +101,8 @@ END_TEST
 
 START_TEST(test_hooks)
 {
-	hook_count = 0;
+	a.config_written = on_config;
+	a.config_read = on_read;
 	set(&a, 0x3c, 1, 9);
 	ck_assert_uint_eq(hook_count, 1);
 	ck_assert_uint_eq(hook_offset, 0x3c);
@@ -367,235 +263,6 @@ START_TEST(test_bar_shuffle)
 }
 END_TEST
 
-/* ---- INTx ---- */
-
-/* 6.2.3, 6.2.2: bit 3 of status says what the device wants; command bit 10 keeps it off the line. */
-START_TEST(test_intx)
-{
-	unsigned gsi = PCI_GSI(4, 0);
-
-	ck_assert_uint_eq(get(&a, PCI_INTERRUPT_PIN, 1), 1);
-	pci_set_intx(&a, true);
-	ck_assert_uint_eq(gsi_lines, 1u << gsi);
-	ck_assert_uint_eq(get(&a, PCI_STATUS, 2) & 8, 8);
-	command(&a, PCI_COMMAND_NO_INTX);
-	ck_assert_uint_eq(gsi_lines, 0);
-	ck_assert_uint_eq(get(&a, PCI_STATUS, 2) & 8, 8);
-	command(&a, 0);
-	ck_assert_uint_eq(gsi_lines, 1u << gsi);
-	pci_set_intx(&a, false);
-	ck_assert_uint_eq(gsi_lines, 0);
-	ck_assert_uint_eq(get(&a, PCI_STATUS, 2) & 8, 0);
-}
-END_TEST
-
-START_TEST(test_intx_shared)
-{
-	uint32_t line = 1u << PCI_GSI(4, 0);
-
-	pci_set_intx(&a, true);
-	pci_set_intx(&b, true);
-	pci_set_intx(&b, true);
-	ck_assert_uint_eq(gsi_changes, 1);
-	pci_set_intx(&a, false);
-	ck_assert_uint_eq(gsi_lines, line);
-	pci_set_intx(&c, true);				/* INTB of the same slot */
-	ck_assert_uint_eq(gsi_lines, line | 1u << PCI_GSI(4, 1));
-	pci_set_intx(&b, false);
-	pci_set_intx(&b, false);
-	ck_assert_uint_eq(gsi_lines, 1u << PCI_GSI(4, 1));
-	pci_set_intx(&a, true);
-	ck_assert_uint_eq(gsi_lines, line | 1u << PCI_GSI(4, 1));
-}
-END_TEST
-
-/* 82371SB, PIRQRC: bits 3:0 the IRQ, 7 no routing. */
-START_TEST(test_pirq)
-{
-	const struct pci_function *router = pci_find(1, 0);
-
-	ck_assert_uint_eq(get(router, 0x60, 4), 0x0b0b0a0a);	/* as firmware left it */
-	pci_set_intx(&a, true);			/* slot 4, INTA: line 0 */
-	ck_assert_uint_eq(isa_lines, 1u << 10);
-	set(router, 0x60, 1, 5);
-	ck_assert_uint_eq(isa_lines, 1u << 5);
-	set(router, 0x60, 1, 0x85);
-	ck_assert_uint_eq(isa_lines, 0);
-	set(router, 0x60, 1, 13);			/* the coprocessor's: reserved */
-	ck_assert_uint_eq(isa_lines, 0);
-	set(router, 0x60, 4, 0x09090909);
-	pci_set_intx(&c, true);			/* line 1, the same IRQ */
-	ck_assert_uint_eq(isa_lines, 1u << 9);
-	pci_set_intx(&a, false);
-	ck_assert_uint_eq(isa_lines, 1u << 9);
-	set(router, 0x60, 1, 0x80);
-	ck_assert_uint_eq(isa_lines, 1u << 9);
-	pci_set_intx(&c, false);
-	ck_assert_uint_eq(isa_lines, 0);
-	set(router, 0x60, 4, NONE);
-	ck_assert_uint_eq(get(router, 0x60, 4), 0x8f8f8f8f);
-}
-END_TEST
-
-/* ---- MSI-X (6.8.2) ---- */
-
-static unsigned msix(void) { return get(&a, PCI_CAPABILITIES, 1); }
-static void control(unsigned v) { set(&a, msix() + 2, 2, v); }
-
-#define ENABLE		0x8000u
-#define FUNCTION_MASK	0x4000u
-
-static void table_set(unsigned v, uint64_t address_, uint32_t data, uint32_t mask)
-{
-	bus_mmio_write(GPA(MMIO + v * 16), 4, address_ & UINT32_MAX);
-	bus_mmio_write(GPA(MMIO + v * 16 + 4), 4, address_ >> 32);
-	bus_mmio_write(GPA(MMIO + v * 16 + 8), 4, data);
-	bus_mmio_write(GPA(MMIO + v * 16 + 12), 4, mask);
-}
-
-static unsigned pending(unsigned v)
-{
-	return mmio(MMIO + 0x800 + v / 32 * 4) >> (v % 32) & 1;
-}
-
-static void msix_on(void)
-{
-	set(&a, PCI_BAR(4), 4, MMIO);
-	command(&a, MEMORY | MASTER);
-	table_set(3, 0xfee00000, 0x43, 0);
-	table_set(69, 0x1fee01000, 0x99, 0);
-	control(ENABLE);
-}
-
-START_TEST(test_msix_capability)
-{
-	ck_assert_uint_eq(get(&a, msix() + 2, 2), VECTORS - 1);
-	ck_assert_uint_eq(get(&a, msix() + 4, 4), 4);		/* table: BAR 4, offset 0 */
-	ck_assert_uint_eq(get(&a, msix() + 8, 4), 0x804);
-	control(0xffff);
-	ck_assert_uint_eq(get(&a, msix() + 2, 2), ENABLE | FUNCTION_MASK | (VECTORS - 1));
-	ck_assert(pci_msix_enabled(&a));
-	ck_assert(!pci_msix_enabled(&b));
-	pci_send_msix(&b, 0);
-	ck_assert_uint_eq(message.count, 0);
-}
-END_TEST
-
-/* Masked after reset; dwords and qwords; reserved bits read as zero; nothing beyond the table. */
-START_TEST(test_msix_table)
-{
-	set(&a, PCI_BAR(4), 4, MMIO);
-	command(&a, MEMORY);
-	for (unsigned v = 0; v < VECTORS; v++)
-		ck_assert_uint_eq(mmio(MMIO + v * 16 + 12), 1);
-	bus_mmio_write(GPA(MMIO + 16), 8, 0x123456789abcdeff);
-	ck_assert_uint_eq(bus_mmio_read(GPA(MMIO + 16), 8), 0x123456789abcdefc);
-	bus_mmio_write(GPA(MMIO + 24), 8, 0xfffffffe00000041);
-	ck_assert_uint_eq(bus_mmio_read(GPA(MMIO + 24), 8), 0x41);
-	ck_assert_uint_eq(bus_mmio_read(GPA(MMIO + 17), 1), 0xde);
-	bus_mmio_write(GPA(MMIO + 16), 2, 0);
-	bus_mmio_write(GPA(MMIO + 17), 1, 0);		/* narrower than a dword: undefined, ignored */
-	bus_mmio_write(GPA(MMIO + 18), 4, 0);
-	ck_assert_uint_eq(bus_mmio_read(GPA(MMIO + 16), 8), 0x123456789abcdefc);
-	bus_mmio_write(GPA(MMIO + VECTORS * 16), 4, NONE);
-	ck_assert_uint_eq(mmio(MMIO + VECTORS * 16), 0);
-	bus_mmio_write(GPA(MMIO + 0x800), 4, NONE);	/* pending bits are read-only */
-	ck_assert_uint_eq(mmio(MMIO + 0x800), 0);
-	ck_assert_uint_eq(mmio(MMIO + 0xffc), 0);
-}
-END_TEST
-
-START_TEST(test_msix_sends)
-{
-	msix_on();
-	pci_send_msix(&a, 3);
-	ck_assert_uint_eq(message.count, 1);
-	ck_assert_uint_eq(message.address, 0xfee00000);
-	ck_assert_uint_eq(message.data, 0x43);
-	pci_send_msix(&a, 69);
-	ck_assert_uint_eq(message.address, 0x1fee01000);
-	pci_send_msix(&a, VECTORS);
-	pci_send_msix(&a, 0xffff);
-	ck_assert_uint_eq(message.count, 2);
-	control(0);
-	pci_send_msix(&a, 3);			/* not enabled: not noted either */
-	control(ENABLE);
-	ck_assert_uint_eq(message.count, 2);
-	ck_assert_uint_eq(pending(3), 0);
-}
-END_TEST
-
-START_TEST(test_msix_vector_mask)
-{
-	msix_on();
-	table_set(69, 0xfee00000, 0x99, 1);
-	pci_send_msix(&a, 69);
-	pci_send_msix(&a, 69);
-	ck_assert_uint_eq(message.count, 0);
-	ck_assert_uint_eq(pending(69), 1);
-	ck_assert_uint_eq(pending(5), 0);
-	bus_mmio_write(GPA(MMIO + 69 * 16 + 8), 4, 0x77);	/* changed while masked */
-	ck_assert_uint_eq(message.count, 0);
-	bus_mmio_write(GPA(MMIO + 69 * 16 + 12), 4, 0);
-	ck_assert_uint_eq(message.count, 1);
-	ck_assert_uint_eq(message.data, 0x77);
-	ck_assert_uint_eq(pending(69), 0);
-}
-END_TEST
-
-START_TEST(test_msix_function_mask)
-{
-	msix_on();
-	control(ENABLE | FUNCTION_MASK);
-	pci_send_msix(&a, 3);
-	pci_send_msix(&a, 69);
-	ck_assert_uint_eq(message.count, 0);
-	ck_assert_uint_eq(pending(3), 1);
-	control(ENABLE);
-	ck_assert_uint_eq(message.count, 2);
-	ck_assert_uint_eq(pending(3), 0);
-}
-END_TEST
-
-/* 6.2.2: without bus mastering it may not write memory, which a message is. */
-START_TEST(test_msix_bus_master)
-{
-	msix_on();
-	ck_assert(pci_bus_master(&a));
-	command(&a, MEMORY);
-	ck_assert(!pci_bus_master(&a));
-	pci_send_msix(&a, 3);
-	ck_assert_uint_eq(message.count, 0);
-	command(&a, MEMORY | MASTER);
-	ck_assert_uint_eq(message.count, 1);
-}
-END_TEST
-
-/* 6.8.3.3: with MSI-X on, INTx is not used. */
-START_TEST(test_msix_silences_intx)
-{
-	pci_set_intx(&a, true);
-	ck_assert_uint_ne(gsi_lines, 0);
-	control(ENABLE);
-	ck_assert_uint_eq(gsi_lines, 0);
-	ck_assert_uint_eq(get(&a, PCI_STATUS, 2) & 8, 0);
-	control(0);
-	ck_assert_uint_ne(gsi_lines, 0);
-}
-END_TEST
-
-START_TEST(test_msix_refused)
-{
-	struct pci_function f = { .name = "f" };
-
-	ck_assert_int_eq(pci_add_msix(&f, 6, 1), -EINVAL);
-	ck_assert_int_eq(pci_add_msix(&f, 0, 0), -EINVAL);
-	ck_assert_int_eq(pci_add_msix(&f, 0, 129), -EINVAL);
-	ck_assert_int_eq(pci_add_msix(&f, 0, 128), 0);
-	ck_assert_int_eq(pci_add_msix(&f, 0, 1), -EINVAL);	/* the BAR is taken */
-}
-END_TEST
-
 /* ---- firmware ---- */
 
 START_TEST(test_assign)
@@ -693,17 +360,6 @@ int main(void)
 	tcase_add_test(t, test_bar_moves);
 	tcase_add_test(t, test_bar_overlaps);
 	tcase_add_test(t, test_bar_shuffle);
-	tcase_add_test(t, test_intx);
-	tcase_add_test(t, test_intx_shared);
-	tcase_add_test(t, test_pirq);
-	tcase_add_test(t, test_msix_capability);
-	tcase_add_test(t, test_msix_table);
-	tcase_add_test(t, test_msix_sends);
-	tcase_add_test(t, test_msix_vector_mask);
-	tcase_add_test(t, test_msix_function_mask);
-	tcase_add_test(t, test_msix_bus_master);
-	tcase_add_test(t, test_msix_silences_intx);
-	tcase_add_test(t, test_msix_refused);
 	tcase_add_test(t, test_assign);
 	tcase_add_test(t, test_assign_too_much);
 	tcase_add_test(t, test_slots);
