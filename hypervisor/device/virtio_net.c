@@ -94,7 +94,6 @@ static void net_reset(struct virtio *v)
 	net_stop(n->net);
 	virtio_net_rx_forget(n);
 	virtio_net_tx_forget(n);
-	memset(&n->filter, 0, sizeof(n->filter));
 	memcpy(n->mac, n->configured_mac, sizeof(n->mac));
 	n->rx_flags = 0;
 }

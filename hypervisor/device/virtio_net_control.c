@@ -178,8 +178,6 @@ void virtio_net_control_notify(struct virtio_net *n)
 			virtio_break(&n->v, "gave a command without room for its answer");
 			return;
 		}
-		while (!ack->iov_len)
-			ack++;
 		*(uint8_t *)ack->iov_base = command_run(n, &c) ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
 		virtqueue_push(q, &chain, 1);
 	}

@@ -85,7 +85,7 @@ void virtio_net_tx_notify(struct virtio_net *n);
 void virtio_net_tx_forget(struct virtio_net *n);
 
 /* virtio_net_filter.c */
-void virtio_net_filter_reset(struct virtio_net *n);	/* features are known, or none */
+void virtio_net_filter_reset(struct virtio_net *n);	/* features are known */
 /* frame: its first `length` bytes, at least 18 or all that there is (14 or more). */
 bool virtio_net_filter_accepts(const struct virtio_net *n, const uint8_t *frame, unsigned length);
 

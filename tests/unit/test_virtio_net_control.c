@@ -476,6 +476,17 @@ START_TEST(test_5_1_6_5_layouts)
 }
 END_TEST
 
+/* 2.7.10: with event indices the next kick is asked for. */
+START_TEST(test_2_7_10_next_kick)
+{
+	ck_assert(driver_start(dev->offered, 16));
+	for (unsigned i = 1; i < 40; i++) {
+		ck_assert_uint_eq(rx_mode(VIRTIO_NET_CTRL_RX_PROMISC, on), OK);
+		ck_assert_uint_eq(*(uint16_t *)guest(dq[CTRLQ].used + 4 + 8 * 16), i);
+	}
+}
+END_TEST
+
 /* 5.1.2: "controlq ... only exists if VIRTIO_NET_F_CTRL_VQ is negotiated." */
 START_TEST(test_5_1_2_no_control_queue)
 {
@@ -522,6 +533,7 @@ int main(void)
 	tcase_add_test(tc, test_5_1_6_5_unknown_commands);
 	tcase_add_test(tc, test_5_1_6_5_1_extra_modes_need_their_feature);
 	tcase_add_test(tc, test_5_1_6_5_layouts);
+	tcase_add_test(tc, test_2_7_10_next_kick);
 	tcase_add_test(tc, test_5_1_2_no_control_queue);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);

@@ -60,6 +60,17 @@ START_TEST(test_receive_buffers)
 }
 END_TEST
 
+START_TEST(test_receive_buffer_with_readable_part)
+{
+	ck_assert(driver_start(ALL, 16));
+	driver_offer(RXQ, (struct driver_part[]){ { DRIVER_HEAP, 100, false },
+						  { DRIVER_HEAP, 2048, true } }, 2);
+	driver_kick(RXQ);
+	ck_assert(!net_give(frame, frame_make(frame, card_mac, 46, 1)));
+	expect_stopped();
+}
+END_TEST
+
 /* The bad one comes behind good ones: found while a frame is already in some of them. */
 START_TEST(test_receive_buffers_in_the_middle)
 {
@@ -229,6 +240,7 @@ int main(void)
 		return EXIT_FAILURE;
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, test_receive_buffers);
+	tcase_add_test(tc, test_receive_buffer_with_readable_part);
 	tcase_add_test(tc, test_receive_buffers_in_the_middle);
 	tcase_add_test(tc, test_frames_to_send);
 	tcase_add_test(tc, test_frame_to_send_with_writable_part);

@@ -346,6 +346,20 @@ START_TEST(test_frame_waits_for_buffers)
 }
 END_TEST
 
+/* A frame that waited is gone with a reset. */
+START_TEST(test_reset_while_a_frame_waits)
+{
+	ck_assert(driver_start(ALL, 64));
+	card_buffers(3, 1000);
+	ck_assert(net_give(frame, frame_make(frame, card_mac, 4500, 3)));
+	ck_assert(driver_start(ALL, 64));
+	card_buffers(10, 1000);
+	ck_assert_uint_eq(driver_used_count(RXQ), 0);
+	ck_assert(give(46, 1));
+	ck_assert_uint_eq(driver_used_count(RXQ), 1);
+}
+END_TEST
+
 /* More than the whole queue holds: dropped, and the card goes on. */
 START_TEST(test_frame_that_never_fits)
 {
@@ -468,6 +482,7 @@ int main(void)
 	tcase_add_test(tc, test_no_buffers);
 	tcase_add_test(tc, test_2_7_10_kicks_only_when_starved);
 	tcase_add_test(tc, test_frame_waits_for_buffers);
+	tcase_add_test(tc, test_reset_while_a_frame_waits);
 	tcase_add_test(tc, test_frame_that_never_fits);
 	tcase_add_test(tc, test_sizes_mixed);
 	tcase_add_test(tc, test_few_iovecs);

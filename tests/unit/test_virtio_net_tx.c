@@ -420,9 +420,11 @@ START_TEST(test_reset_while_waiting)
 	fake_net.again(fake_net.device);
 	ck_assert_uint_eq(fake_net.sent, 0);
 	ck_assert(driver_start(ALL, 16));
+	at = frame_at(NULL, 46, &bytes);
+	driver_offer_out(TXQ, at, (uint32_t)bytes);
 	fake_net.again(fake_net.device);
 	ck_assert_uint_eq(fake_net.sent, 0);
-	send(NULL, 46);
+	driver_kick(TXQ);
 	ck_assert_uint_eq(fake_net.sent, 1);
 }
 END_TEST

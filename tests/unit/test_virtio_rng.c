@@ -112,6 +112,16 @@ START_TEST(test_5_4_6_1_wrong_buffers_stop_the_device)
 }
 END_TEST
 
+START_TEST(test_5_4_6_1_readable_part)
+{
+	ck_assert(driver_start(0, 16));
+	driver_offer(0, (struct driver_part[]){ { DRIVER_HEAP, 8, false },
+						{ DRIVER_HEAP, 64, true } }, 2);
+	driver_kick(0);
+	ck_assert(dev->status & S_NEEDS_RESET);
+}
+END_TEST
+
 START_TEST(test_event_index_asks_for_the_next_kick)
 {
 	uint64_t a;
@@ -156,6 +166,7 @@ int main(void)
 	tcase_add_test(tc, test_one_byte_and_scattered);
 	tcase_add_test(tc, test_5_4_6_2_long_buffer_is_used_in_part);
 	tcase_add_test(tc, test_5_4_6_1_wrong_buffers_stop_the_device);
+	tcase_add_test(tc, test_5_4_6_1_readable_part);
 	tcase_add_test(tc, test_event_index_asks_for_the_next_kick);
 	tcase_add_test(tc, test_reset_and_again);
 	suite_add_tcase(suite, tc);
