@@ -73,16 +73,16 @@ void virtio_resume(struct virtio *v)
 
 void virtio_write_status(struct virtio *v, uint8_t status)
 {
-	uint8_t new = (uint8_t)(status & STATUS_DRIVERS & ~v->status);
+	uint8_t asked = (uint8_t)(status & STATUS_DRIVERS & ~v->status);
 
 	if (!status) {
 		device_reset(v);
 		return;
 	}
-	if ((new & STATUS_FEATURES_OK) && !features_acceptable(v))
-		new &= (uint8_t)~STATUS_FEATURES_OK;
-	v->status |= new & (uint8_t)~STATUS_DRIVER_OK;
-	if ((new & STATUS_DRIVER_OK) && (v->status & STATUS_FEATURES_OK)) {
+	if ((asked & STATUS_FEATURES_OK) && !features_acceptable(v))
+		asked &= (uint8_t)~STATUS_FEATURES_OK;
+	v->status |= asked & (uint8_t)~STATUS_DRIVER_OK;
+	if ((asked & STATUS_DRIVER_OK) && (v->status & STATUS_FEATURES_OK)) {
 		v->status |= STATUS_DRIVER_OK;
 		device_start(v);
 	}
