@@ -37,6 +37,7 @@ struct virtio_net_tx {
 	bool owed;			/* an interrupt was put off */
 	unsigned unsignalled;		/* frames given back since the last one */
 	struct timer late;		/* ends the delay */
+	uint16_t late_index;		/* used_index when it began */
 };
 
 #define VIRTIO_NET_MACS		64u

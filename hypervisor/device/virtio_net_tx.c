@@ -135,16 +135,28 @@ static void interrupt_now(struct virtio_net *n)
 	n->v.transport->interrupt(&n->v, VIRTIO_NET_TX);
 }
 
-static void interrupt_late(void *device)
+static void delay_begin(struct virtio_net *n)
+{
+	n->tx.late_index = n->v.queue[VIRTIO_NET_TX].used_index;
+	timer_arm(&n->tx.late, clock_ns() + LATE_NS);
+}
+
+static void delay_over(void *device)
 {
 	struct virtio_net *n = device;
+	struct virtqueue *q = &n->v.queue[VIRTIO_NET_TX];
 
 	if (!n->tx.owed || !virtio_running(&n->v))
 		return;
-	if (virtqueue_unseen(&n->v.queue[VIRTIO_NET_TX]))
+	if (virtqueue_unseen_at(q, n->tx.late_index)) {
 		interrupt_now(n);
-	n->tx.owed = false;
+		return;
+	}
+	/* The driver looks by itself.  What came since is not that late yet. */
 	n->tx.unsignalled = 0;
+	n->tx.owed = virtqueue_unseen(q);
+	if (n->tx.owed)
+		delay_begin(n);
 }
 
 /* Show what was given back. */
@@ -156,7 +168,7 @@ static void tx_publish(struct virtio_net *n)
 	if (n->tx.unsignalled >= LATE_FRAMES)
 		interrupt_now(n);
 	else if (n->tx.late.index < 0)
-		timer_arm(&n->tx.late, clock_ns() + LATE_NS);
+		delay_begin(n);
 }
 
 static void tx_again(void *device);
@@ -208,7 +220,7 @@ void virtio_net_tx_notify(struct virtio_net *n)
 
 void virtio_net_tx_init(struct virtio_net *n)
 {
-	timer_init(&n->tx.late, interrupt_late, n);
+	timer_init(&n->tx.late, delay_over, n);
 }
 
 void virtio_net_tx_forget(struct virtio_net *n)

@@ -255,10 +255,10 @@ bool virtqueue_publish(struct virtqueue *q)
 	return (uint16_t)(new - event - 1) < (uint16_t)(new - old);
 }
 
-bool virtqueue_unseen(const struct virtqueue *q)
+bool virtqueue_unseen_at(const struct virtqueue *q, uint16_t index)
 {
-	/* A driver that has seen all waits for what comes next: its event is not behind our index. */
-	return q->enabled && (!q->event_idx || (int16_t)(load(used_event(q)) - q->used_index) < 0);
+	/* A driver that has seen them waits for what comes next: its event is not behind them. */
+	return q->enabled && (!q->event_idx || (int16_t)(load(used_event(q)) - index) < 0);
 }
 
 /* ---- notifications from the guest ---- */

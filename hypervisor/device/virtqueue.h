@@ -67,9 +67,13 @@ bool virtqueue_empty(struct virtqueue *q);
 void virtqueue_push(struct virtqueue *q, const struct virtqueue_chain *chain, uint32_t written);
 /* Show pushed chains; true: the guest wants an interrupt for them (2.7.7, 2.7.10). */
 bool virtqueue_publish(struct virtqueue *q);
-/* May the driver not have seen all that was published?  For interrupts that were put off; true where
- * it cannot be told (no event indices). */
-bool virtqueue_unseen(const struct virtqueue *q);
+/* May the driver not have seen what was published while used_index was `index`?  For interrupts
+ * that were put off; true where it cannot be told (no event indices). */
+bool virtqueue_unseen_at(const struct virtqueue *q, uint16_t index);
+static inline bool virtqueue_unseen(const struct virtqueue *q)
+{
+	return virtqueue_unseen_at(q, q->used_index);
+}
 
 /* Ask the guest (not) to notify about new chains: while we look anyway.  true from enable: more
  * have come meanwhile, look again. */
