@@ -42,7 +42,7 @@ static const uint8_t kinds[256] = {
 
 void ide_drive_defaults(struct ide_drive *d)
 {
-	d->multiple = 0;
+	d->multiple = IDE_MULTIPLE_MAX;		/* as firmware leaves it: libata takes over what is set */
 	d->transfer_mode = 0;
 	d->write_cache = true;
 	d->look_ahead = true;

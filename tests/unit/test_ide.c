@@ -189,7 +189,9 @@ START_TEST(unknown_commands_are_aborted)
 		ck_assert_uint_eq(interrupt(), 0x51);
 		ck_assert_uint_eq(in8(PRIMARY + R_ERROR), 4);
 	}
-	command(false, 0xc4, 0, 1);	/* READ MULTIPLE without SET MULTIPLE MODE */
+	command(false, 0xc6, 0, 0);	/* no READ MULTIPLE then */
+	ck_assert_uint_eq(interrupt(), 0x50);
+	command(false, 0xc4, 0, 1);
 	ck_assert_uint_eq(interrupt(), 0x51);
 	command(false, 0xc6, 0, 3);
 	ck_assert_uint_eq(interrupt(), 0x51);
