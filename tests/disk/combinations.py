@@ -36,8 +36,8 @@ def main():
     for kernel in sys.argv[1:]:
         for device in DEVICES:
             for cache in CACHES:
-                # Each engine meets each device and each cache mode.
-                io = ENGINES[(count + count // len(CACHES)) % len(ENGINES)]
+                # Each engine meets each device in each cache mode.
+                io = ENGINES[(count + count // 2 + count // 4) % len(ENGINES)]
                 name = "combination/%s-%s-%s%s" % (kernel, device, cache, "-" + io if io else "")
                 test(name, combination, name, kernel, device, cache, io)
                 count += 1
