@@ -13,8 +13,12 @@
 #include <sched.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "hostio/io_engine.h"
+
+#define HOLD_BYTES	(16 * KIB)
+#define HOLD_US		50u
 
 struct io_state io = { .queued.end = &io.queued.first };
 struct io_signal io_signal;
@@ -24,6 +28,9 @@ static const struct io_ops *engine;
 static struct io_list completed = { NULL, &completed.first };
 static struct io_batch *batches;
 static unsigned in_flight;
+static unsigned held;		/* of them, those that io_flush() keeps back for company */
+static uint64_t held_since;	/* TSC */
+static bool urgent;		/* one of those queued is better not kept */
 static bool called;		/* a callback, since the batches' end was last told */
 
 /* Not zero: watches have found events, or completions wait in `completed`. */
@@ -104,17 +111,50 @@ const char *io_engine_name(void)
 
 /* ---- in the jail ---- */
 
+static bool is_small(const struct io_request *r)
+{
+	uint64_t bytes = 0;
+
+	if (r->op != IO_READ && r->op != IO_WRITE)
+		return false;
+	for (unsigned i = 0; i < r->iov_count && bytes <= HOLD_BYTES; i++)
+		bytes += r->iov[i].iov_len;
+	return bytes <= HOLD_BYTES;
+}
+
 void io_queue(struct io_request *r)
 {
 	bug_on(r->file < 0 || (unsigned)r->file >= io.files_number);
 	in_flight++;
+	if (!held++)
+		held_since = clock_tsc();
+	urgent |= !is_small(r);
 	io_list_add(&io.queued, r);
 }
 
+static void flush(void)
+{
+	held = 0;
+	urgent = false;
+	engine->flush();
+}
+
+bool io_overdue(void)
+{
+	return held && clock_tsc() - held_since > HOLD_US * clock_tsc_khz() / 1000;
+}
+
+/*
+ * A submission can cost more than all else about a small request (the host's own driver may have
+ * to tell its device, which is a trip out of the virtual machine if the host is one).  So while
+ * the host has more to do than we hold, we wait for company.
+ */
 void io_flush(void)
 {
-	if (engine)
-		engine->flush();
+	if (!engine)
+		return;
+	if (held >= in_flight - held || urgent || io_overdue())
+		flush();
 	if (in_flight && io_started)
 		io_started();
 }
@@ -233,7 +273,7 @@ bool io_poll(void)
 		for (struct io_batch *b = batches; b; b = b->next)
 			b->end(b);
 	}
-	engine->flush();
+	io_flush();
 	return any;
 }
 
@@ -243,12 +283,15 @@ void io_idle(void)
 		if (b->idle)
 			b->idle(b);
 	}
-	io_flush();
+	if (engine)
+		flush();
 }
 
 void io_wait(uint64_t timeout_ns, const int *fds, unsigned n)
 {
 	bug_on(!engine);
+	held = 0;
+	urgent = false;
 	if (completed.first || __atomic_load_n(&attention, __ATOMIC_RELAXED))
 		engine->flush();
 	else
@@ -257,6 +300,8 @@ void io_wait(uint64_t timeout_ns, const int *fds, unsigned n)
 
 void io_drain(void)
 {
+	held = 0;
+	urgent = false;
 	while (in_flight) {
 		/* Events are put down only: their turn is in io_poll(). */
 		io_signal.flags = engine_flags;

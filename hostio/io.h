@@ -72,7 +72,10 @@ const char *io_engine_name(void);
 /* ---- in the jail ---- */
 
 void io_queue(struct io_request *r);
+/* Hands over what is queued, now or, while the host has much else in flight, a little later: not
+ * beyond the next io_wait(), or the next io_poll() or io_flush() once io_overdue() says so. */
 void io_flush(void);
+bool io_overdue(void);
 /* r is done without the host: done(r, result) in the next io_poll().  Counts as in flight, and as
  * pending, until then. */
 void io_complete_later(struct io_request *r, long result);

@@ -10,7 +10,7 @@
 
 static inline bool attention_pending(void)
 {
-	return io_pending();
+	return io_pending() || io_overdue();
 }
 
 #endif

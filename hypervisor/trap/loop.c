@@ -24,6 +24,7 @@
 #include "emulate/deliver.h"
 #include "hostio/console.h"
 #include "hostio/io.h"
+#include "machine/attention.h"
 #include "machine/irq.h"
 #include "machine/machine.h"
 #include "machine/timer.h"
@@ -35,6 +36,8 @@
 #include "trap/user.h"
 #include "trap/wait.h"
 #include "translate/translate.h"
+
+#define CONSOLE_NS	1000000u
 
 void vcpu_kick(void)
 {
@@ -54,13 +57,22 @@ static void debugger(struct vcpu *vcpu, enum gdb_stop_reason reason)
 
 static void attend(struct vcpu *vcpu)
 {
+	static uint64_t console_seen;
+	uint64_t now;
+	bool busy;
+
 	vcpu->fast.kick = 0;
-	io_poll();
-	timers_run(clock_ns());
+	busy = io_poll();
+	now = clock_ns();
+	timers_run(now);
 	platform_poll();
 	if (irq_take_nmi())
 		vcpu->nmi_pending = true;
-	console_poll();
+	/* A system call each: not with every packet. */
+	if (!busy || now - console_seen > CONSOLE_NS) {
+		console_seen = now;
+		console_poll();
+	}
 	if (machine.config.gdb_port && gdb_poll())
 		debugger(vcpu, GDB_STOP_INTERRUPT);
 }
@@ -183,7 +195,7 @@ void loop_run(struct vcpu *vcpu)
 	gdb_breakpoints_changed = breakpoint_changed;
 	io_started = wait_watch;
 	while (!machine.stop) {
-		if (vcpu->fast.kick || io_pending())
+		if (vcpu->fast.kick || attention_pending())
 			attend(vcpu);
 		if (vcpu->exception.valid) {
 			trace_exit(TRACE_K_EXCEPTION, vcpu->rip, vcpu->exception.vector,
