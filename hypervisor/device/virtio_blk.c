@@ -1,63 +1,39 @@
 // SPDX-License-Identifier: MIT
 /*
- * virtio-blk (virtio 1.2, 5.2): requests from the queues to the block back-end and
- * back, without copying: the iovecs of a chain are what the host reads and writes.
+ * virtio-blk (virtio 1.2, 5.2): what is offered, the configuration, the queues.
+ * virtio_blk_request.c does the requests.  One without a status byte cannot be
+ * answered and breaks the device.
  *
- * Header, data and status may be cut into descriptors in any way (2.7.4): the
- * header is the first 16 readable bytes, the status the last writable one, the data
- * what is left.  All chains of a kick go to the host together, and all
- * completions of one io_poll() come back with one interrupt.
- *
- * A request that can be answered is: IOERR where the driver broke the rules or the
- * host failed, UNSUPP what the device does not know.  One without a status byte
- * cannot, and breaks the device.  Writes of a driver that knows of no write-back
- * cache, or has turned it off, are flushed before they are reported (5.2.6.2).
+ * Batches.  All chains of a kick go to the host together, all completions of one
+ * io_poll() come back with one interrupt.  While a few requests are in flight,
+ * or where it lately paid, the device asks for no kicks but looks at its queues at
+ * each completion, and puts interrupts off until some more are done.  Both only while
+ * the guest runs: when it waits (io_idle()), or a short time has passed, all that was
+ * put off happens.
  */
 #include "device/virtio_blk.h"
 
-#include <errno.h>
-#include <linux/virtio_blk.h>
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/log.h"
-#include "memory/ram.h"
+#include "device/virtio_blk_parts.h"
 
-#define BLK_QUEUE_SIZE	256u
-#define BLK_HEADER	16u
 #define BLK_QUEUES	1u		/* one CPU has no use for more */
-#define BLK_RANGES	16u		/* of a discard or write-zeroes request */
-#define BLK_RANGE_MAX	(1u << 22)	/* sectors; 2 GiB */
 #define BLK_CONFIG_SIZE	60u		/* to the end of unused1: what follows is not offered */
 #define BLK_WCE_UNSET	0xff
+
+#define BUSY		4u		/* requests in flight */
+#define BATCH		8u		/* completions worth an interrupt */
+#define LATE_NS		50000u		/* how long anything is put off ... */
+#define IDLE_NS		10000000u	/* while the guest waits: it asks for nothing, and gets all */
+#define CREDIT		8u		/* vain delays in a row until there are no more ... */
+#define PAUSE		64u		/* for so many turns */
 
 #define FEATURE(name)	(1UL << VIRTIO_BLK_F_##name)
 #define OFFERED		(FEATURE(SEG_MAX) | FEATURE(BLK_SIZE) | FEATURE(TOPOLOGY) | FEATURE(FLUSH) | \
 			 FEATURE(CONFIG_WCE) | FEATURE(MQ))
-
-struct blk_request {
-	struct virtqueue_chain chain;
-	struct block_request io;
-	struct blk *blk;
-	struct blk_request *next;	/* free */
-	unsigned queue;
-	uint32_t type;
-	uint8_t *status;
-	uint64_t data_in;		/* writable bytes before the status */
-	unsigned range, ranges;
-	struct virtio_blk_discard_write_zeroes ranges_copy[BLK_RANGES];
-	struct iovec *iov;		/* BLK_QUEUE_SIZE: the longest chain */
-};
-
-struct blk {
-	struct virtio v;
-	struct block *block;
-	struct io_batch batch;
-	struct blk_request *free;	/* as many requests as chains can be taken */
-	uint32_t to_complete;		/* bits: queues with chains pushed and not published */
-	uint8_t writeback;		/* as the driver wrote it, or BLK_WCE_UNSET */
-	char serial[VIRTIO_BLK_ID_BYTES];
-};
 
 _Static_assert(offsetof(struct virtio_blk_config, unused1) + 3 == BLK_CONFIG_SIZE, "virtio 1.2, 5.2.4");
 
@@ -66,251 +42,11 @@ static struct blk *blk_of(struct virtio *v)
 	return container_of(v, struct blk, v);
 }
 
-/* Does the driver know of a write-back cache (5.2.5, 5.2.6.2)? */
-static bool blk_writeback(const struct blk *blk)
+bool blk_writeback(const struct blk *blk)
 {
 	if (blk->writeback != BLK_WCE_UNSET)
 		return blk->writeback;
 	return virtio_has(&blk->v, VIRTIO_BLK_F_FLUSH);
-}
-
-/* ---- completing ---- */
-
-static void request_free(struct blk_request *r)
-{
-	r->next = r->blk->free;
-	r->blk->free = r;
-}
-
-/* `data`: bytes of the data part that are known to be written, from its start. */
-static void request_end(struct blk_request *r, uint8_t status, uint64_t data)
-{
-	struct blk *blk = r->blk;
-
-	if (likely(blk->v.status)) {		/* 0: being reset, nobody waits for it */
-		*r->status = status;
-		ram_dma_pointer_written(r->status, 1);
-		virtqueue_push(&blk->v.queue[r->queue], &r->chain,
-			       (uint32_t)(data == r->data_in ? data + 1 : data));
-		blk->to_complete |= 1u << r->queue;
-	}
-	request_free(r);
-}
-
-static void request_fail(struct blk_request *r, int error)
-{
-	/* The host may have written some of it. */
-	for (unsigned i = r->chain.out; i < r->chain.out + r->chain.in; i++)
-		ram_dma_pointer_written(r->chain.iov[i].iov_base, r->chain.iov[i].iov_len);
-	request_end(r, error == -EOPNOTSUPP ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR, 0);
-}
-
-static void read_done(struct block_request *io, int error)
-{
-	struct blk_request *r = container_of(io, struct blk_request, io);
-
-	if (unlikely(error))
-		request_fail(r, error);
-	else
-		request_end(r, VIRTIO_BLK_S_OK, r->data_in);
-}
-
-/* What was written is stable, or may stay volatile. */
-static void stable_done(struct block_request *io, int error)
-{
-	struct blk_request *r = container_of(io, struct blk_request, io);
-
-	if (unlikely(error))
-		request_fail(r, error);
-	else
-		request_end(r, VIRTIO_BLK_S_OK, 0);
-}
-
-static void write_done(struct block_request *io, int error)
-{
-	struct blk_request *r = container_of(io, struct blk_request, io);
-
-	if (likely(!error) && unlikely(!blk_writeback(r->blk)) && r->blk->v.status) {
-		io->op = BLOCK_FLUSH;
-		io->done = stable_done;
-		block_submit(r->blk->block, io);
-		return;
-	}
-	stable_done(io, error);
-}
-
-/* ---- requests ---- */
-
-static void request_submit(struct blk_request *r, enum block_op op,
-			   void (*done)(struct block_request *io, int error))
-{
-	r->io.op = op;
-	r->io.done = done;
-	block_submit(r->blk->block, &r->io);
-}
-
-/* The data part: `iov`, of `bytes`. */
-static void data_begin(struct blk_request *r, uint64_t sector, struct iovec *iov, unsigned count,
-		       uint64_t bytes)
-{
-	bool in = r->type == VIRTIO_BLK_T_IN;
-	uint64_t size = block_size(r->blk->block);
-
-	if (sector > size / BLOCK_SECTOR || (!in && block_readonly(r->blk->block))) {
-		request_fail(r, -EINVAL);
-		return;
-	}
-	if (!bytes) {
-		request_end(r, VIRTIO_BLK_S_OK, 0);
-		return;
-	}
-	r->io.iov = iov;
-	r->io.iov_count = count;
-	r->io.offset = sector * BLOCK_SECTOR;
-	r->io.length = bytes;
-	request_submit(r, in ? BLOCK_READ : BLOCK_WRITE, in ? read_done : write_done);
-}
-
-static void ranges_next(struct block_request *io, int error)
-{
-	struct blk_request *r = container_of(io, struct blk_request, io);
-	const struct virtio_blk_discard_write_zeroes *range;
-
-	if (error || r->range == r->ranges) {
-		write_done(io, error);
-		return;
-	}
-	range = &r->ranges_copy[r->range++];
-	io->unmap = range->flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
-	io->offset = range->sector * BLOCK_SECTOR;
-	io->length = (uint64_t)range->num_sectors * BLOCK_SECTOR;
-	request_submit(r, r->type == VIRTIO_BLK_T_DISCARD ? BLOCK_DISCARD : BLOCK_WRITE_ZEROES, ranges_next);
-}
-
-/* 5.2.6.2: what the flags forbid is UNSUPP; what is beyond the disk or the limits, an error. */
-static int ranges_check(const struct blk_request *r)
-{
-	uint32_t known = r->type == VIRTIO_BLK_T_DISCARD ? 0 : VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
-	uint64_t sectors = block_size(r->blk->block) / BLOCK_SECTOR;
-	int error = 0;
-
-	for (unsigned i = 0; i < r->ranges; i++) {
-		const struct virtio_blk_discard_write_zeroes *range = &r->ranges_copy[i];
-
-		if (range->flags & ~known)
-			return -EOPNOTSUPP;
-		if (range->num_sectors > BLK_RANGE_MAX || range->sector > sectors ||
-		    range->num_sectors > sectors - range->sector)
-			error = -EINVAL;
-	}
-	return error;
-}
-
-static void ranges_begin(struct blk_request *r, const struct iovec *iov, unsigned count, uint64_t bytes)
-{
-	unsigned feature = r->type == VIRTIO_BLK_T_DISCARD ? VIRTIO_BLK_F_DISCARD : VIRTIO_BLK_F_WRITE_ZEROES;
-	uint8_t *copy = (uint8_t *)r->ranges_copy;
-	int error;
-
-	if (block_readonly(r->blk->block)) {
-		request_fail(r, -EROFS);
-		return;
-	}
-	if (!(r->blk->v.offered >> feature & 1)) {
-		request_fail(r, -EOPNOTSUPP);
-		return;
-	}
-	if (!bytes || bytes % sizeof(r->ranges_copy[0]) || bytes > sizeof(r->ranges_copy)) {
-		request_fail(r, -EINVAL);
-		return;
-	}
-	for (unsigned i = 0; i < count; copy += iov[i++].iov_len)
-		memcpy(copy, iov[i].iov_base, iov[i].iov_len);
-	r->range = 0;
-	r->ranges = (unsigned)(bytes / sizeof(r->ranges_copy[0]));
-	error = ranges_check(r);
-	if (error)
-		request_fail(r, error);
-	else
-		ranges_next(&r->io, 0);
-}
-
-static void id_begin(struct blk_request *r)
-{
-	const char *id = r->blk->serial;
-	uint64_t left = min_u64(sizeof(r->blk->serial), r->data_in), done = left;
-
-	for (unsigned i = r->chain.out; left; i++) {
-		uint64_t n = min_u64(left, r->chain.iov[i].iov_len);
-
-		memcpy(r->chain.iov[i].iov_base, id, n);
-		id += n;
-		left -= n;
-	}
-	request_end(r, VIRTIO_BLK_S_OK, done);
-}
-
-/* Take n bytes off the front of the readable part; the iovecs that are left. */
-static struct iovec *header_take(struct virtqueue_chain *chain, void *header, size_t n)
-{
-	struct iovec *iov = chain->iov;
-	uint8_t *to = header;
-
-	while (n) {
-		size_t part = min_u64(n, iov->iov_len);
-
-		memcpy(to, iov->iov_base, part);
-		to += part;
-		n -= part;
-		if (part == iov->iov_len) {
-			iov++;
-		} else {
-			iov->iov_base = (uint8_t *)iov->iov_base + part;
-			iov->iov_len -= part;
-		}
-	}
-	return iov;
-}
-
-/* The chain has a status byte. */
-static void request_begin(struct blk_request *r)
-{
-	struct virtqueue_chain *chain = &r->chain;
-	struct iovec *in = chain->iov + chain->out, *last = in + chain->in - 1, *out;
-	struct virtio_blk_outhdr header;
-	unsigned out_count, in_count;
-
-	last->iov_len--;
-	r->status = (uint8_t *)last->iov_base + last->iov_len;
-	r->data_in = chain->in_bytes - 1;
-	in_count = chain->in - !last->iov_len;
-	if (chain->out_bytes < BLK_HEADER) {
-		request_fail(r, -EINVAL);
-		return;
-	}
-	out = header_take(chain, &header, BLK_HEADER);
-	out_count = (unsigned)(in - out);
-	r->type = header.type;
-	switch (header.type) {
-	case VIRTIO_BLK_T_IN:
-		data_begin(r, header.sector, in, in_count, r->data_in);
-		break;
-	case VIRTIO_BLK_T_OUT:
-		data_begin(r, header.sector, out, out_count, chain->out_bytes - BLK_HEADER);
-		break;
-	case VIRTIO_BLK_T_FLUSH:
-		request_submit(r, BLOCK_FLUSH, stable_done);
-		break;
-	case VIRTIO_BLK_T_DISCARD:
-	case VIRTIO_BLK_T_WRITE_ZEROES:
-		ranges_begin(r, out, out_count, chain->out_bytes - BLK_HEADER);
-		break;
-	case VIRTIO_BLK_T_GET_ID:
-		id_begin(r);
-		break;
-	default:
-		request_fail(r, -EOPNOTSUPP);
-	}
 }
 
 /* ---- queues ---- */
@@ -331,37 +67,143 @@ static bool request_take(struct blk *blk, unsigned q)
 		return false;
 	}
 	blk->free = r->next;
+	blk->in_flight++;
 	r->queue = q;
-	request_begin(r);
+	blk_request_begin(r);
 	return true;
 }
 
-static void queues_complete(struct blk *blk)
+/* A turn brought so many at once. */
+static void pace_learn(struct blk_pace *pace, unsigned number)
 {
-	for (unsigned q = 0; blk->to_complete; q++) {
-		if (!(blk->to_complete >> q & 1))
-			continue;
-		blk->to_complete &= ~(1u << q);
-		virtio_complete(&blk->v, q);
+	if (number > 1) {
+		pace->credit = CREDIT;
+	} else if (pace->credit) {
+		pace->credit--;
+		pace->pause = PAUSE;
+	} else if (!--pace->pause) {
+		pace->credit = 1;
 	}
+}
+
+static bool worth_waiting(const struct blk *blk, const struct blk_pace *pace)
+{
+	return blk->in_flight >= BUSY || pace->credit;
+}
+
+static void late_arm(struct blk *blk)
+{
+	uint64_t deadline = clock_ns() + LATE_NS;
+
+	if (blk->late.index < 0 || blk->late.deadline > deadline)
+		timer_arm(&blk->late, deadline);
+}
+
+/* Interrupts for what was published, as far as it is still news. */
+static void owed_pay(struct blk *blk)
+{
+	pace_learn(&blk->telling, blk->untold);
+	blk->untold = 0;
+	for (unsigned q = 0; blk->owed; q++) {
+		if (!(blk->owed >> q & 1))
+			continue;
+		blk->owed &= ~(1u << q);
+		if (virtio_running(&blk->v) && virtqueue_unseen(&blk->v.queue[q]))
+			blk->v.transport->interrupt(&blk->v, q);
+	}
+}
+
+static void queues_publish(struct blk *blk)
+{
+	/* Suspended is not for good. */
+	for (unsigned q = 0; virtio_running(&blk->v) && blk->pushed; q++) {
+		if (!(blk->pushed >> q & 1))
+			continue;
+		blk->pushed &= ~(1u << q);
+		if (virtqueue_publish(&blk->v.queue[q]))
+			blk->owed |= 1u << q;
+	}
+	if (!blk->owed)
+		return;
+	if (blk->untold < BATCH && worth_waiting(blk, &blk->telling))
+		late_arm(blk);
+	else
+		owed_pay(blk);
 }
 
 static void blk_notify(struct virtio *v, unsigned q)
 {
+	struct virtqueue *queue = &v->queue[q];
 	struct blk *blk = blk_of(v);
+	unsigned taken = 0;
 
 	do {
-		virtqueue_disable_notify(&v->queue[q]);
+		virtqueue_disable_notify(queue);
+		blk->quiet |= 1u << q;
 		while (request_take(blk, q))
-			;
-	} while (virtio_running(v) && virtqueue_enable_notify(&v->queue[q]) && blk->free);
+			taken++;
+		if (!virtio_running(v) || (blk->in_flight && worth_waiting(blk, &blk->asking)))
+			break;
+		blk->quiet &= ~(1u << q);
+	} while (virtqueue_enable_notify(queue));
 	io_flush();
-	queues_complete(blk);
+	if (taken)
+		pace_learn(&blk->asking, taken);
+	queues_publish(blk);
+	if (blk->quiet)
+		late_arm(blk);
+}
+
+/* What drivers that were asked not to kick have made available. */
+static void quiet_look(struct blk *blk)
+{
+	for (unsigned q = 0; blk->quiet >> q; q++) {
+		if (blk->quiet >> q & 1)
+			virtio_kick(&blk->v, q);
+	}
 }
 
 static void blk_batch_end(struct io_batch *batch)
 {
-	queues_complete(container_of(batch, struct blk, batch));
+	struct blk *blk = container_of(batch, struct blk, batch);
+
+	if (!blk->pushed)
+		return;
+	quiet_look(blk);
+	queues_publish(blk);
+}
+
+static void put_off_ends(struct blk *blk)
+{
+	quiet_look(blk);
+	queues_publish(blk);
+	if (blk->owed)
+		owed_pay(blk);
+}
+
+static void blk_idle(struct io_batch *batch)
+{
+	struct blk *blk = container_of(batch, struct blk, batch);
+
+	if (!blk->quiet && !blk->owed && !blk->pushed)
+		return;
+	put_off_ends(blk);
+	if (blk->late.index >= 0)
+		timer_arm(&blk->late, clock_ns() + IDLE_NS);
+}
+
+static void blk_late(void *device)
+{
+	put_off_ends(device);
+}
+
+static void blk_forget(struct blk *blk)
+{
+	timer_cancel(&blk->late);
+	blk->pushed = blk->owed = blk->quiet = 0;
+	blk->untold = 0;
+	blk->telling = blk->asking = (struct blk_pace){ .pause = PAUSE };
+	blk->writeback = BLK_WCE_UNSET;
 }
 
 static void blk_reset(struct virtio *v)
@@ -369,8 +211,7 @@ static void blk_reset(struct virtio *v)
 	struct blk *blk = blk_of(v);
 
 	block_drain(blk->block);
-	blk->to_complete = 0;
-	blk->writeback = BLK_WCE_UNSET;
+	blk_forget(blk);
 }
 
 /* ---- configuration ---- */
@@ -461,15 +302,18 @@ struct virtio *virtio_blk_create(const struct machine_disk *config, struct block
 	struct iovec *iov = arena_alloc(requests * BLK_QUEUE_SIZE * sizeof(*iov), PAGE_SIZE);
 
 	blk->block = b;
-	blk->writeback = BLK_WCE_UNSET;
 	serial_set(blk, config->serial);
 	/* Downwards: the first ones are used most, and the others hardly ever touched. */
+	blk->in_flight = requests;
 	for (unsigned i = requests; i--;) {
 		r[i].blk = blk;
 		r[i].iov = iov + i * BLK_QUEUE_SIZE;
-		request_free(&r[i]);
+		blk_request_free(&r[i]);
 	}
+	timer_init(&blk->late, blk_late, blk);
+	blk_forget(blk);
 	blk->batch.end = blk_batch_end;
+	blk->batch.idle = blk_idle;
 	io_batch_add(&blk->batch);
 	virtio_init(&blk->v, &blk_ops, blk_features(b), queues, BLK_QUEUE_SIZE);
 	return &blk->v;

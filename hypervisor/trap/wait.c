@@ -76,7 +76,9 @@ void wait_halted(struct vcpu *vcpu)
 
 	if (look.index >= 0)
 		timer_cancel(&look);
-	io_flush();
+	io_idle();
+	if (vcpu->fast.kick)
+		return;
 	next = timers_next();
 	start = clock_ns();
 	if (window && next > start && spare_now(clock_tsc()) &&

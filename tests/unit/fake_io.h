@@ -127,6 +127,14 @@ bool io_poll(void)
 	return n;
 }
 
+void io_idle(void)
+{
+	for (struct io_batch *b = fake_io_batches; b; b = b->next)
+		if (b->idle)
+			b->idle(b);
+	io_flush();
+}
+
 /* Nothing here ever waits: whoever does would do so for good. */
 void io_wait(uint64_t timeout_ns, const int *fds, unsigned n)
 {
@@ -136,10 +144,12 @@ void io_wait(uint64_t timeout_ns, const int *fds, unsigned n)
 	ck_assert_uint_gt(fake_io_queued, 0);
 }
 
+/* As of a guest that waits for it. */
 static inline void fake_io_run(void)
 {
-	while (io_poll())
-		;
+	do
+		io_idle();
+	while (io_poll());
 }
 
 #endif

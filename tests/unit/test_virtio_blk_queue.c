@@ -276,6 +276,141 @@ START_TEST(one_flush_per_kick_one_interrupt_per_batch)
 }
 END_TEST
 
+/* ---- while much is in flight: neither kicks nor interrupts for each ---- */
+
+static void offer_read(unsigned i)
+{
+	offer(0, VIRTIO_BLK_T_IN, i, DATA + i * 512, 512);
+}
+
+static bool kick_wanted(void)
+{
+	const uint16_t *event = guest(dq[0].used + 4 + 8 * QUEUE), *avail = guest(dq[0].avail);
+
+	return *event == avail[1];		/* at the next chain */
+}
+
+static void start_reads(unsigned n)
+{
+	start(USUAL | BIT(VIRTIO_F_EVENT_IDX));
+	fake_io_one = true;
+	for (unsigned i = 0; i < n; i++)
+		offer_read(i);
+	driver_kick(0);
+	ck_assert_uint_eq(fake_io_queued, n);
+}
+
+START_TEST(a_single_request_is_told_at_once)
+{
+	for (unsigned i = 0; i < 5; i++) {
+		start_reads(1);
+		ck_assert(io_poll());
+		ck_assert_uint_eq(irqs[0], i + 1);
+		ck_assert(kick_wanted());
+	}
+	ck_assert_uint_ge(timers_next(), fake_now + 1000000);
+}
+END_TEST
+
+/* It has seen all, and waits for the next. */
+static void driver_sees(void)
+{
+	uint16_t *avail = guest(dq[0].avail);
+	uint32_t id, length;
+
+	while (driver_used(0, &id, &length))
+		;
+	avail[2 + QUEUE] = dq[0].seen;
+}
+
+START_TEST(interrupts_are_put_off_while_busy)
+{
+	start_reads(20);
+	for (unsigned i = 0; i < 7; i++)
+		io_poll();
+	ck_assert_uint_eq(driver_used_count(0), 7);	/* to be seen by who looks */
+	ck_assert_uint_eq(irqs[0], 0);
+	io_poll();
+	ck_assert_uint_eq(irqs[0], 1);			/* eight are worth it */
+	driver_sees();
+	io_poll();
+	ck_assert_uint_eq(irqs[0], 1);
+	fake_sleep(100000);
+	ck_assert_uint_eq(irqs[0], 2);			/* or time */
+	driver_sees();
+	io_poll();
+	io_idle();
+	ck_assert_uint_eq(irqs[0], 3);			/* or the guest's waiting */
+	io_idle();
+	fake_sleep(100000);
+	ck_assert_uint_eq(irqs[0], 3);
+	fake_io_run();
+	ck_assert_uint_eq(driver_used_count(0), 11);
+}
+END_TEST
+
+/* What the driver has seen meanwhile is no news. */
+START_TEST(interrupts_that_are_no_news_are_dropped)
+{
+	start_reads(20);
+	for (unsigned i = 0; i < 3; i++)
+		io_poll();
+	driver_sees();
+	fake_sleep(100000);
+	ck_assert_uint_eq(irqs[0], 0);
+	io_poll();
+	fake_sleep(100000);
+	ck_assert_uint_eq(irqs[0], 1);
+}
+END_TEST
+
+START_TEST(kicks_are_not_asked_for_while_busy)
+{
+	start_reads(16);
+	ck_assert(!kick_wanted());
+	offer_read(16);					/* seen at the next completion */
+	io_poll();
+	ck_assert_uint_eq(fake_io_queued, 16);
+	offer_read(17);					/* when the guest waits */
+	io_idle();
+	ck_assert_uint_eq(fake_io_queued, 17);
+	offer_read(18);					/* or soon, whatever the others do */
+	fake_sleep(10000000);
+	ck_assert_uint_eq(fake_io_queued, 18);
+	fake_io_run();
+	ck_assert_uint_eq(driver_used_count(0), 19);
+	ck_assert(kick_wanted());
+	/* And nothing goes on ticking. */
+	fake_sleep(20000000);
+	ck_assert_uint_eq(timers_next(), TIMER_NEVER);
+}
+END_TEST
+
+/* A guest that has something else to do, but gives one request at a time: after a few vain
+ * delays it is told at once again, but for a try now and then. */
+START_TEST(vain_delays_end)
+{
+	unsigned late = 0;
+
+	start_reads(16);
+	fake_io_run();
+	fake_io_one = true;
+	for (unsigned i = 0; i < 500; i++) {
+		unsigned before = irqs[0];
+
+		driver_sees();
+		heap = DRIVER_HEAP + 65536;
+		offer_read(i % 32);
+		driver_kick(0);
+		ck_assert(io_poll());
+		late += irqs[0] == before;
+		fake_sleep(60000);
+		ck_assert_uint_eq(irqs[0], before + 1);
+	}
+	ck_assert_uint_le(late, 8 + 500 / 64 + 1);
+}
+END_TEST
+
 /* 2.7.7.2, 2.7.10.1: with event indices as without, and with more requests than fit the queue. */
 START_TEST(requests_without_end)
 {
@@ -427,6 +562,11 @@ int main(void)
 	tcase_add_test(t, data_the_wrong_way_round);
 	tcase_add_test(t, headers_that_change_meanwhile);
 	tcase_add_test(t, one_flush_per_kick_one_interrupt_per_batch);
+	tcase_add_test(t, a_single_request_is_told_at_once);
+	tcase_add_test(t, interrupts_are_put_off_while_busy);
+	tcase_add_test(t, interrupts_that_are_no_news_are_dropped);
+	tcase_add_test(t, kicks_are_not_asked_for_while_busy);
+	tcase_add_test(t, vain_delays_end);
 	tcase_add_test(t, requests_without_end);
 	tcase_add_test(t, reset_in_flight);
 	tcase_add_test(t, nothing_before_driver_ok);
