@@ -377,6 +377,7 @@ int e1000_add(const struct machine_net *config, struct net *n)
 					       .device = &d->io_address };
 	d->pci.config_written = config_written;
 	net_attach(n, &client, d);
+	net_set_rx(n, 0);		/* what a wire brings: complete frames */
 	e1000_interrupt_init(d);
 	e1000_eeprom_init(&d->eeprom, config->mac);
 	e1000_phy_init(&d->phy, net_link(n));

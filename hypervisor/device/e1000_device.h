@@ -78,6 +78,7 @@ struct e1000_tx_frame {
 	/* Status words to write back when the frame is gone. */
 	volatile uint64_t *report[E1000_TX_PIECES];
 	unsigned reports;
+	bool report_now;			/* one of them without IDE */
 };
 
 struct e1000_tx {
@@ -85,6 +86,7 @@ struct e1000_tx {
 	struct e1000_tx_frame frame;
 	bool blocked;				/* the frame is complete and waits for net_wait() */
 	bool report, report_now;		/* write-backs since the last interrupt cause */
+	bool flush;				/* sent since the last net_flush() */
 	struct virtio_net_hdr_v1 offload;
 	uint8_t header[E1000_HEADER_MAX + E1000_VLAN];
 	struct iovec out[E1000_TX_PIECES + 4];
@@ -161,6 +163,7 @@ bool e1000_phy_loopback(const struct e1000_phy *p);
 /* ---- transmit ---- */
 void e1000_transmit_reset(struct e1000 *d);
 void e1000_transmit(struct e1000 *d);			/* from TDH to TDT */
+void e1000_transmit_wait(struct e1000 *d);		/* if it is blocked: for room */
 /* Send d->tx.frame; false: no room, ask again later, it goes on where it stopped. */
 bool e1000_frame_send(struct e1000 *d);
 

@@ -137,6 +137,7 @@ static bool emit(struct e1000 *d, struct outgoing *o, size_t unit)
 		e1000_loop_back(d, tx->out, n, sizeof(tx->offload) + bytes);
 	else if (!net_send(d->net, tx->out, n, sizeof(tx->offload) + bytes))
 		return false;
+	tx->flush = true;
 	count(d, destination, o, unit);
 	return true;
 }

@@ -23,6 +23,7 @@ void e1000_receive_reset(struct e1000 *d)
 	d->rx.starved = true;
 	d->rx.got = false;
 	net_stop(d->net);
+	e1000_transmit_wait(d);		/* which that has forgotten */
 }
 
 void e1000_receive_wake(struct e1000 *d)

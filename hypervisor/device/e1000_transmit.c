@@ -36,6 +36,7 @@ static void frame_reset(struct e1000_tx_frame *f)
 	f->bad = false;
 	f->sent = 0;
 	f->reports = 0;
+	f->report_now = false;
 }
 
 void e1000_transmit_reset(struct e1000 *d)
@@ -50,11 +51,16 @@ static void write_back(struct e1000 *d)
 {
 	struct e1000_tx_frame *f = &d->tx.frame;
 
+	if (!f->reports)
+		return;
+	d->tx.report = true;
+	d->tx.report_now |= f->report_now;
 	for (unsigned i = 0; i < f->reports; i++) {
 		*f->report[i] |= TXD_DD;
 		ram_dma_pointer_written((const void *)f->report[i], sizeof(uint64_t));
 	}
 	f->reports = 0;
+	f->report_now = false;
 }
 
 /* Give the descriptors back before the frame is complete. */
@@ -146,9 +152,7 @@ static void report_later(struct e1000 *d, uint32_t command, uint64_t *word)
 	if (f->reports == E1000_TX_PIECES)
 		stage(d);
 	f->report[f->reports++] = word;
-	d->tx.report = true;
-	if (!(command & TXD_IDE))
-		d->tx.report_now = true;
+	f->report_now |= !(command & TXD_IDE);
 }
 
 /* The frame is complete: send it, or let it wait. */
@@ -198,6 +202,14 @@ static void tell(struct e1000 *d)
 	e1000_interrupt_update(d);
 }
 
+static void again(void *device);
+
+void e1000_transmit_wait(struct e1000 *d)
+{
+	if (d->tx.blocked)
+		net_wait(d->net, again);
+}
+
 static void again(void *device)
 {
 	struct e1000 *d = device;
@@ -206,7 +218,7 @@ static void again(void *device)
 		return;		/* reset meanwhile */
 	finish(d);
 	if (d->tx.blocked)
-		net_wait(d->net, again);
+		e1000_transmit_wait(d);
 	else
 		e1000_transmit(d);
 }
@@ -230,8 +242,9 @@ void e1000_transmit(struct e1000 *d)
 		stage(d);
 	if (!tx->blocked && ring.head != ring.tail)
 		e1000_cause(d, ICR_TXQE | ICR_TXD_LOW);
-	net_flush(d->net);
+	if (tx->flush)
+		net_flush(d->net);
+	tx->flush = false;
 	tell(d);
-	if (tx->blocked)
-		net_wait(d->net, again);
+	e1000_transmit_wait(d);
 }

@@ -23,6 +23,7 @@ static struct net {
 	const struct net_client *client;
 	void *device;
 	void (*again)(void *device);
+	void (*each)(const uint8_t *frame, size_t bytes);	/* called for each frame sent */
 	unsigned sent, flushes, rooms, stops, sent_iovs;
 	uint8_t frame[FAKE_FRAME];	/* sent last, header first */
 	size_t bytes;
@@ -68,6 +69,8 @@ bool net_send(struct net *n, const struct iovec *iov, unsigned iov_count, size_t
 	n->bytes = bytes;
 	n->sent_iovs = iov_count;
 	n->sent++;
+	if (n->each)
+		n->each(n->frame, bytes);
 	return true;
 }
 
