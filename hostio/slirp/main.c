@@ -32,7 +32,10 @@
 #define FRAME_MAX	(65535u + 14 + 4)
 #define IN_SIZE		(256 * KIB)
 #define OUT_SIZE	(1 * MIB)
-#define MTU		65520		/* what we take and give; the guest's own is smaller, usually */
+/* libslirp forgets the guest's MSS while it connects and sends as much as this allows.  It takes frames
+ * of any length. */
+#define MTU		1500
+#define MRU		65520
 #define TIMERS_MAX	16u
 #define NOBODY		65534
 
@@ -300,7 +303,7 @@ static void slirp_begin(void)
 		.vprefix_len = 64,
 		.vhostname = "ring3",
 		.if_mtu = MTU,
-		.if_mru = MTU,
+		.if_mru = MRU,
 	};
 
 	inet_pton(AF_INET, "10.0.2.0", &config.vnetwork);
