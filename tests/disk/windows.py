@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 # offset= and size=: a guest has its window of a file and nothing beside it, several guests have
-# disjoint ones of the same file at once; readonly; a file system inside a window; and a
-# partition table that the guest finds itself.
+# disjoint ones of the same file at once; readonly; a file system inside a window; a partition table
+# that the guest finds itself; several disks in one machine; limits of rate.
 import hashlib
 import os
+import subprocess
 
-from disk import CACHES, DEVICES, ENGINES, MIB, Failure, blank, clean, end, engine, image, job, job_end
+from disk import CACHES, DEVICES, ENGINES, KIND, MIB, Failure, blank, clean, end, engine, image, job, job_end
 from disk import machine, path, test, tool
 
 
@@ -82,6 +83,60 @@ def filesystem(name, device, cache, io):
         raise Failure("something was written outside the window")
 
 
+def partitioned(name, device, io):
+    """Two partitions; the second one is mounted, the first one is left alone."""
+    inner = image("inner.img", 32 * MIB, path("files"))
+    disk = blank("partitions.img", 44 * MIB, b"\xa5")
+    table = subprocess.run(["sfdisk", "-q", disk], input=b"label: dos\nstart=2048, size=16384, type=83\n"
+                           b"start=20480, size=65536, type=83\n", stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, check=False)
+    if table.returncode:
+        raise Failure("sfdisk: " + table.stdout.decode(errors="replace"))
+    tool("dd", "if=" + inner, "of=" + disk, "bs=1M", "seek=10", "conv=notrunc")
+    said = job(name, "cloud", "disk.job=filesystem disk.argument=2", ["file=%s,device=%s" % (disk, device)],
+               extra=engine(io))
+    if "partitions 16384 65536 " not in said:
+        raise Failure("the guest found other partitions: " + "; ".join(said))
+    tool("dd", "if=" + disk, "of=" + inner, "bs=1M", "skip=10", "count=32", "conv=notrunc")
+    clean(inner)
+    with open(disk, "rb") as f:
+        data = f.read()
+    if data[MIB:10 * MIB].strip(b"\xa5") or data[42 * MIB:].strip(b"\xa5"):
+        raise Failure("something was written outside the partition")
+
+
+def together(name, devices):
+    """Disks of both kinds, each with its own content and size."""
+    disks, want = [], []
+    for index, device in enumerate(devices):
+        disk = blank("together-%d.img" % index, (index + 1) * MIB)
+        with open(disk, "r+b") as f:
+            f.write(b"disk-number-%04d" % index)
+        disks.append("file=%s,device=%s,cache=%s" % (disk, device, CACHES[index // 2 % 2]))
+        want.append("found %d disk-number-%04d" % ((index + 1) * 2048, index))
+    said = job(name, "cloud", "disk.job=several", disks)
+    found = sorted(line for line in said if line.startswith("found"))
+    if found != sorted(want):
+        raise Failure("the guest found " + "; ".join(found))
+    for index in range(len(devices)):
+        with open(path("together-%d.img" % index), "rb") as f:
+            if f.read() != (b"disk-number-%04d" % index)[::-1].ljust((index + 1) * MIB, b"\0"):
+                raise Failure("disk %d is not what the guest wrote" % index)
+    return "%d disks" % len(devices)
+
+
+def limited(name, device, limit, least, io):
+    disk = blank("limited.img", 16 * MIB, b"l")
+    said = job(name, "cloud", "disk.job=limits", ["file=%s,device=%s,%s" % (disk, device, limit)],
+               extra=engine(io))
+    times = [line.split()[1:] for line in said if line.startswith("took ")][0]
+    took = float(times[1]) - float(times[0])
+    # There is no upper bound on a busy host.
+    if took < least:
+        raise Failure("%s: took %.2f s, less than %.2f s" % (limit, took, least))
+    return "%s: %.2f s" % (limit, took)
+
+
 def main():
     os.makedirs(path("files"), exist_ok=True)
     data = os.urandom(3 * MIB)
@@ -98,10 +153,21 @@ def main():
         test(name, filesystem, name, device, CACHES[number % 2], ENGINES[-1])
         name = "window/several-" + device
         test(name, several, name, device, ENGINES[number % len(ENGINES)])
-        # QEMU's IDE disks cannot be read-only, and ATA has no such thing.
-        if device != "ide":
+        name = "window/partitions-" + device
+        test(name, partitioned, name, device, ENGINES[0])
+        # QEMU's IDE disks cannot be read-only.
+        if device != "ide" or KIND == "ring3":
             name = "window/readonly-" + device
             test(name, readonly, name, device, ENGINES[0])
+        if KIND == "ring3":
+            # 300 + 6 or more requests, a second's worth of them at once; 7.2 MB.
+            name = "limits/iops-" + device
+            test(name, limited, name, device, "iops=150", 1.0, ENGINES[0])
+            name = "limits/bps-" + device
+            test(name, limited, name, device, "bps=3000000", 1.3, ENGINES[-1])
+    if "ide" in DEVICES and "virtio" in DEVICES:
+        name = "window/together"
+        test(name, together, name, ["ide", "virtio"] * 4 if KIND == "ring3" else ["ide", "virtio"] * 2)
     end()
 
 
