@@ -66,9 +66,13 @@ static void device_start(struct virtio *v)
 
 void virtio_resume(struct virtio *v)
 {
-	for (unsigned q = 0; q < v->queue_count; q++)
-		if (v->queue[q].enabled && !virtqueue_empty(&v->queue[q]))
+	for (unsigned q = 0; q < v->queue_count; q++) {
+		if (!v->queue[q].enabled)
+			continue;
+		virtio_complete(v, q);		/* what was done while suspended */
+		if (!virtqueue_empty(&v->queue[q]))
 			virtio_kick(v, q);
+	}
 }
 
 void virtio_write_status(struct virtio *v, uint8_t status)

@@ -75,7 +75,7 @@ void virtio_config_write(struct virtio *v, unsigned offset, unsigned size, uint6
 /* Enable a queue whose addresses are set; false: refused, the device needs a reset. */
 bool virtio_enable_queue(struct virtio *v, unsigned q);
 void virtio_kick(struct virtio *v, unsigned q);	/* ignored unless running and enabled */
-/* No longer suspended: look at what the guest made available meanwhile. */
+/* No longer suspended: show what was used meanwhile, look at what the guest made available. */
 void virtio_resume(struct virtio *v);
 
 /* ---- for devices ---- */

@@ -370,6 +370,28 @@ START_TEST(test_suspended)
 }
 END_TEST
 
+/* The same for what was under way and ends meanwhile. */
+START_TEST(test_completed_while_suspended)
+{
+	struct iovec iov[4];
+	struct virtqueue_chain chain = { .iov = iov, .max = 4 };
+
+	ck_assert(driver_start(0, SIZE));
+	driver_offer_in(0, 0x1000, 16);
+	ck_assert(virtqueue_take(&dev->queue[0], &chain));
+	dev->suspended = true;
+	virtqueue_push(&dev->queue[0], &chain, 16);
+	virtio_complete(dev, 0);
+	ck_assert_uint_eq(driver_used_count(0), 0);
+	ck_assert_uint_eq(irqs[0], 0);
+	dev->suspended = false;
+	virtio_resume(dev);
+	ck_assert_uint_eq(driver_used_count(0), 1);
+	ck_assert_uint_eq(irqs[0], 1);
+	ck_assert_uint_eq(seen.notified[0], 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("virtio");
@@ -396,6 +418,7 @@ int main(void)
 	tcase_add_test(t, test_queue_refused);
 	tcase_add_test(t, test_kick_is_for_one_queue);
 	tcase_add_test(t, test_suspended);
+	tcase_add_test(t, test_completed_while_suspended);
 	suite_add_tcase(s, t);
 	return suite_run(s);
 }
