@@ -30,7 +30,7 @@ static struct io_batch *batches;
 static unsigned in_flight;
 static unsigned held;		/* of them, those that io_flush() keeps back for company */
 static uint64_t held_since;	/* TSC */
-static bool urgent;		/* one of those queued is better not kept */
+static bool urgent;		/* something for the host is better not kept */
 static bool called;		/* a callback, since the batches' end was last told */
 
 /* Not zero: watches have found events, or completions wait in `completed`. */
@@ -132,11 +132,27 @@ void io_queue(struct io_request *r)
 	io_list_add(&io.queued, r);
 }
 
-static void flush(void)
+/* All are handed over, with or without waiting for something; those that the host has no room for
+ * yet, once it has. */
+static void flush_by(bool sleep, uint64_t timeout_ns, const int *fds, unsigned n)
 {
 	held = 0;
 	urgent = false;
-	engine->flush();
+	if (sleep)
+		engine->sleep(timeout_ns, fds, n);
+	else
+		engine->flush();
+	urgent |= io.queued.first != NULL;
+}
+
+static void flush(void)
+{
+	flush_by(false, 0, NULL, 0);
+}
+
+void io_hurry(void)
+{
+	urgent = true;
 }
 
 bool io_overdue(void)
@@ -290,24 +306,17 @@ void io_idle(void)
 void io_wait(uint64_t timeout_ns, const int *fds, unsigned n)
 {
 	bug_on(!engine);
-	held = 0;
-	urgent = false;
-	if (completed.first || __atomic_load_n(&attention, __ATOMIC_RELAXED))
-		engine->flush();
-	else
-		engine->sleep(timeout_ns, fds, n);
+	flush_by(!completed.first && !__atomic_load_n(&attention, __ATOMIC_RELAXED), timeout_ns, fds, n);
 }
 
 void io_drain(void)
 {
-	held = 0;
-	urgent = false;
 	while (in_flight) {
 		/* Events are put down only: their turn is in io_poll(). */
 		io_signal.flags = engine_flags;
 		__atomic_store_n(&attention, 0, __ATOMIC_SEQ_CST);
 		if (!completed.first)
-			engine->sleep(UINT64_MAX, NULL, 0);
+			flush_by(true, UINT64_MAX, NULL, 0);
 		engine->reap();
 		call_done();
 	}

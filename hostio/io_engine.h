@@ -61,6 +61,9 @@ void io_found(struct io_watch *w, uint32_t events);
 /* There is something for io_poll() that io_signal would not show by itself. */
 void io_remind(void);
 
+/* The engine has something for the host: the next io_flush() or io_poll() is to call flush(). */
+void io_hurry(void);
+
 /* ---- io_epoll.c: descriptors that come and go, by one that stays ---- */
 
 /*

@@ -252,6 +252,7 @@ static bool submit(void)
 		return true;
 	/* Out of memory, or completions wait to be taken: again after the next look. */
 	bug_on(r < 0 && r != -EAGAIN && r != -EBUSY && r != -EINTR && r != -ENOMEM);
+	io_hurry();
 	io_remind();
 	return r > 0;
 }
@@ -377,6 +378,7 @@ static void watch_later(struct io_watch *w)
 {
 	w->rearm = true;
 	watches_changed = true;
+	io_hurry();
 }
 
 static void uring_watch(struct io_watch *w)
@@ -387,6 +389,7 @@ static void uring_watch(struct io_watch *w)
 	} else {
 		io_epoll_watch(w);
 		watches_changed = true;
+		io_hurry();
 	}
 	/* Whoever sets a watch need not flush: io_poll() does. */
 	io_remind();
@@ -432,7 +435,10 @@ static void completion(const struct io_uring_cqe *cqe)
 		break;
 	case TAG_EPOLL:
 		epoll_armed = false;
-		watches_changed |= io_epoll_watches();
+		if (io_epoll_watches()) {
+			watches_changed = true;
+			io_hurry();
+		}
 		io_epoll_take(0);
 		break;
 	}
