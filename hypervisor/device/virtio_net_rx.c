@@ -363,8 +363,11 @@ void virtio_net_rx_start(struct virtio_net *n)
 
 void virtio_net_rx_notify(struct virtio_net *n)
 {
-	if (!n->rx.starved || rx_is_blocked(n))
+	if (!n->rx.starved)
 		return;
+	while (rx_is_blocked(n))
+		if (rx_wait_for_chains(n))
+			return;
 	net_room(n->net);
 	rx_batch_end(n);	/* for a frame that was pending */
 }

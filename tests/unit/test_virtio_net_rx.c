@@ -346,6 +346,30 @@ START_TEST(test_frame_waits_for_buffers)
 }
 END_TEST
 
+/* The same where the driver gives buffers little by little, and kicks only when asked to (2.7.10). */
+START_TEST(test_frame_waits_for_kicks_asked_for)
+{
+	uint16_t *avail_event;
+	size_t bytes;
+
+	ck_assert(driver_start(dev->offered, 64));
+	avail_event = guest(dq[RXQ].used + 4 + 8 * 64);
+	card_buffers(3, 1000);
+	bytes = frame_make(frame, card_mac, 6500, 3);
+	ck_assert(net_give(frame, bytes));
+	net_batch_end();
+	ck_assert(!net_give(frame, bytes));
+	for (uint16_t n = 3; n < 7; n++) {
+		ck_assert_uint_eq(driver_used_count(RXQ), 0);
+		ck_assert_uint_eq(*avail_event, n);
+		card_buffers(1, 1000);
+	}
+	ck_assert_uint_eq(driver_used_count(RXQ), 7);
+	ck_assert(!give(46, 1));
+	ck_assert_uint_eq(*avail_event, 7);
+}
+END_TEST
+
 /* A frame that waited is gone with a reset. */
 START_TEST(test_reset_while_a_frame_waits)
 {
@@ -482,6 +506,7 @@ int main(void)
 	tcase_add_test(tc, test_no_buffers);
 	tcase_add_test(tc, test_2_7_10_kicks_only_when_starved);
 	tcase_add_test(tc, test_frame_waits_for_buffers);
+	tcase_add_test(tc, test_frame_waits_for_kicks_asked_for);
 	tcase_add_test(tc, test_reset_while_a_frame_waits);
 	tcase_add_test(tc, test_frame_that_never_fits);
 	tcase_add_test(tc, test_sizes_mixed);
