@@ -13,8 +13,10 @@
 
 #include "boot/acpi.h"
 #include "boot/aml.h"
+#include "boot/pirtable.h"
 #include "base/log.h"
 #include "device/acpi_pm.h"
+#include "device/pci.h"
 #include "memory/ram.h"
 
 static uint8_t memory[MIB];
@@ -199,6 +201,79 @@ START_TEST(test_aml_full_buffer_is_noticed)
 }
 END_TEST
 
+/* What the DSDT says of the bus is what device/pci.h and piix3.h say. */
+static bool dsdt_has(const void *bytes, size_t n)
+{
+	uint64_t dsdt = get32(table_find("FACP") + 40);
+
+	return memmem(memory + dsdt, get32(dsdt + 4), bytes, n);
+}
+
+START_TEST(test_pci_windows)
+{
+	static const uint8_t mmio[] = { 0x87, 23, 0, 0, 0x0c, 1, 0, 0, 0, 0, 0, 0, 0, 0xc0,
+					0xff, 0xff, 0xbf, 0xfe, 0, 0, 0, 0, 0, 0, 0xc0, 0x3e };
+	static const uint8_t io[] = { 0x88, 13, 0, 1, 0x0c, 3, 0, 0, 0x00, 0x0d, 0xff, 0xff, 0, 0, 0, 0xf3 };
+	static const uint8_t bus[] = { 0x88, 13, 0, 2, 0x0c, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0 };
+
+	ck_assert(dsdt_has(mmio, sizeof(mmio)));
+	ck_assert(dsdt_has(io, sizeof(io)));
+	ck_assert(dsdt_has(bus, sizeof(bus)));
+	ck_assert_uint_eq(PCI_MMIO_BASE, 0xc0000000);
+	ck_assert_uint_eq(PCI_MMIO_END, 0xfec00000);
+}
+END_TEST
+
+/* Slot 1 pin A to slot 31 pin D, in both tables. */
+START_TEST(test_pci_routes)
+{
+	for (uint32_t slot = 1; slot < 32; slot++)
+		for (unsigned pin = 0; pin < 4; pin++) {
+			uint8_t route[] = { 0x12, 0, 4, 0x0c, 0xff, 0xff, (uint8_t)slot, 0,
+					    0x0a, (uint8_t)pin, 0, 0x0a, (uint8_t)PCI_GSI(slot, pin) };
+			size_t n = sizeof(route);
+
+			if (pin < 2) {			/* ZeroOp, OneOp */
+				memmove(route + 8, route + 9, 4);
+				n--;
+			}
+			route[1] = (uint8_t)(n - 1);
+			ck_assert_msg(dsdt_has(route, n), "slot %u pin %u", slot, pin);
+			route[n - 1] = (slot + pin) % 4 < 2 ? 10 : 11;
+			ck_assert_msg(dsdt_has(route, n), "slot %u pin %u, without IOAPIC", slot, pin);
+		}
+}
+END_TEST
+
+/* Microsoft's specification 1.0, as Linux reads it (arch/x86/pci/irq.c). */
+START_TEST(test_pir_table)
+{
+	uint64_t at = 0;
+	unsigned slots;
+
+	pirtable_build();
+	for (uint64_t a = 0xf0000; a < 0x100000 && !at; a += 16)
+		if (!memcmp(memory + a, "$PIR", 4))
+			at = a;
+	ck_assert_uint_ne(at, 0);
+	ck_assert_uint_eq(get32(at + 4) & 0xffff, 0x0100);
+	slots = ((get32(at + 4) >> 16) - 32) / 16;
+	ck_assert_uint_eq(sum(at, 32 + slots * 16), 0);
+	ck_assert_uint_eq(slots, 31);
+	ck_assert_uint_eq(memory[at + 9], 1 << 3);		/* the router is 00:01.0 */
+	ck_assert_uint_eq(get32(at + 12), 0x70008086);
+	for (unsigned i = 0; i < slots; i++) {
+		const uint8_t *slot = memory + at + 32 + i * 16;
+
+		ck_assert_uint_eq(slot[1] >> 3, i + 1);
+		for (unsigned pin = 0; pin < 4; pin++) {
+			ck_assert_uint_eq(slot[2 + pin * 3], 0x60 + (i + 1 + pin) % 4);
+			ck_assert_uint_eq(slot[3 + pin * 3] | slot[4 + pin * 3] << 8, 0xdef8);
+		}
+	}
+}
+END_TEST
+
 static void dump(const char *directory, const char *name, uint64_t at)
 {
 	char path[128];
@@ -253,6 +328,9 @@ int main(void)
 	tcase_add_test(t, test_aml_package_length);
 	tcase_add_test(t, test_aml_eisa_id);
 	tcase_add_test(t, test_aml_full_buffer_is_noticed);
+	tcase_add_test(t, test_pci_windows);
+	tcase_add_test(t, test_pci_routes);
+	tcase_add_test(t, test_pir_table);
 	tcase_add_test(t, test_iasl_understands_all);
 	suite_add_tcase(s, t);
 	return suite_run(s);
