@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "hostio/io.h"
 #include "hostio/io_engine.h"
 #include "suite.h"
@@ -51,6 +52,7 @@ static int file_make(void)
 static inline void start_plain(int i)
 {
 	io_uring_first_mode = engines[i].first_mode;
+	ck_assert_int_eq(clock_init(), 0);
 	ck_assert_int_eq(arena_init(), 0);
 	ck_assert_int_eq(io_start(engines[i].choice), 0);
 	ck_assert_str_eq(io_engine_name(), engines[i].name);
