@@ -103,7 +103,8 @@ static void done(struct block_request *r, int error)
 	q->error = error;
 }
 
-static inline void submit(struct block *b, struct request *q, enum block_op op, uint64_t offset, uint64_t length)
+static inline void submit(struct block *b, struct request *q, enum block_op op, uint64_t offset,
+			  uint64_t length)
 {
 	q->r.op = op;
 	q->r.offset = offset;

@@ -436,7 +436,8 @@ START_TEST(requests_without_end)
 			}
 			/* Only as the device asked to be notified. */
 			if (features[f] & BIT(VIRTIO_F_EVENT_IDX)
-			    ? (uint16_t)(avail[1] - *event - 1) < (uint16_t)(avail[1] - before) : !(*flags & 1))
+			    ? (uint16_t)(avail[1] - *event - 1) < (uint16_t)(avail[1] - before)
+			    : !(*flags & 1))
 				driver_kick(0);
 			/* (And it wants to be interrupted at the next.) */
 			avail[2 + QUEUE] = dq[0].seen;

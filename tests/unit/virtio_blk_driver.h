@@ -108,7 +108,8 @@ static inline uint8_t run(uint32_t type, uint64_t sector, uint64_t data, uint32_
 	return status();
 }
 
-static inline uint8_t run_ranges(uint32_t type, const struct virtio_blk_discard_write_zeroes *r, uint32_t bytes)
+static inline uint8_t run_ranges(uint32_t type, const struct virtio_blk_discard_write_zeroes *r,
+				 uint32_t bytes)
 {
 	memcpy(guest(DATA), r, bytes);
 	return run(type, 0, DATA, bytes);
