@@ -18,7 +18,8 @@
 #include "hostio/io_engine.h"
 
 #define HOLD_BYTES	(16 * KIB)
-#define HOLD_US		50u
+#define HOLD_MAX	16u
+#define HOLD_US		200u
 
 struct io_state io = { .queued.end = &io.queued.first };
 struct io_signal io_signal;
@@ -163,13 +164,13 @@ bool io_overdue(void)
 /*
  * A submission can cost more than all else about a small request (the host's own driver may have
  * to tell its device, which is a trip out of the virtual machine if the host is one).  So while
- * the host has more to do than we hold, we wait for company.
+ * the host has something to do, small requests wait for company; as Nagle has small packets wait.
  */
 void io_flush(void)
 {
 	if (!engine)
 		return;
-	if (held >= in_flight - held || urgent || io_overdue())
+	if (held >= HOLD_MAX || held == in_flight || urgent || io_overdue())
 		flush();
 	if (in_flight && io_started)
 		io_started();

@@ -27,6 +27,7 @@
 #define BUSY		4u		/* requests in flight */
 #define BATCH		8u		/* completions worth an interrupt */
 #define LATE_NS		50000u		/* how long anything is put off ... */
+#define LATE_SLACK_NS	450000u
 #define IDLE_NS		10000000u	/* while the guest waits: it asks for nothing, and gets all */
 #define CREDIT		8u		/* vain delays in a row until there are no more ... */
 #define PAUSE		64u		/* for so many turns */
@@ -311,6 +312,7 @@ struct virtio *virtio_blk_create(const struct machine_disk *config, struct block
 		blk_request_free(&r[i]);
 	}
 	timer_init(&blk->late, blk_late, blk);
+	blk->late.slack = LATE_SLACK_NS;
 	blk_forget(blk);
 	blk->batch.end = blk_batch_end;
 	blk->batch.idle = blk_idle;

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "device/virtio_net_parts.h"
 
+#define LATE_SLACK_NS	400000u
 #define LATE_NS		100000u		/* well below the millisecond that TCP keeps in flight */
 #define LATE_FRAMES	64u
 
@@ -221,6 +222,7 @@ void virtio_net_tx_notify(struct virtio_net *n)
 void virtio_net_tx_init(struct virtio_net *n)
 {
 	timer_init(&n->tx.late, delay_over, n);
+	n->tx.late.slack = LATE_SLACK_NS;
 }
 
 void virtio_net_tx_forget(struct virtio_net *n)

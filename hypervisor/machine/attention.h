@@ -6,11 +6,13 @@
 #ifndef RING3_MACHINE_ATTENTION_H
 #define RING3_MACHINE_ATTENTION_H
 
+#include "base/clock.h"
 #include "hostio/io.h"
+#include "machine/timer.h"
 
 static inline bool attention_pending(void)
 {
-	return io_pending() || io_overdue();
+	return io_pending() || io_overdue() || clock_tsc() >= timers_soft_tsc;
 }
 
 #endif

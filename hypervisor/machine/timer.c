@@ -9,6 +9,7 @@
  */
 #include "machine/timer.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #define TIMERS_MAX	64
@@ -17,6 +18,7 @@ static struct timer *heap[TIMERS_MAX];
 static int count;
 
 void (*timers_changed)(uint64_t next_ns);
+uint64_t timers_soft_tsc = TIMER_NEVER;
 
 static void place(struct timer *t, int at)
 {
@@ -68,12 +70,30 @@ static void heap_remove(struct timer *t)
 		sift_down(last, at);
 }
 
-static void announce(uint64_t before)
+/* The earliest end of slack; *soft: the earliest deadline that has slack. */
+static uint64_t latest_call(uint64_t *soft)
 {
-	uint64_t next = timers_next();
+	uint64_t must = TIMER_NEVER;
 
-	if (next != before && timers_changed)
-		timers_changed(next);
+	*soft = TIMER_NEVER;
+	for (int i = 0; i < count; i++) {
+		must = min_u64(must, heap[i]->deadline + heap[i]->slack);
+		if (heap[i]->slack)
+			*soft = min_u64(*soft, heap[i]->deadline);
+	}
+	return must;
+}
+
+/* always: whatever the host's timer was set for may have fired. */
+static void announce(bool always)
+{
+	static uint64_t told = TIMER_NEVER;
+	uint64_t soft, must = latest_call(&soft);
+
+	timers_soft_tsc = soft == TIMER_NEVER ? TIMER_NEVER : clock_ns_to_tsc(soft);
+	if (timers_changed && (always || must != told))
+		timers_changed(must);
+	told = must;
 }
 
 void timer_init(struct timer *t, void (*expired)(void *device), void *device)
@@ -83,8 +103,6 @@ void timer_init(struct timer *t, void (*expired)(void *device), void *device)
 
 void timer_arm(struct timer *t, uint64_t deadline_ns)
 {
-	uint64_t before = timers_next();
-
 	if (t->index < 0) {
 		bug_on(count == TIMERS_MAX);
 		t->deadline = deadline_ns;
@@ -98,17 +116,15 @@ void timer_arm(struct timer *t, uint64_t deadline_ns)
 		else
 			sift_up(t, t->index);
 	}
-	announce(before);
+	announce(false);
 }
 
 void timer_cancel(struct timer *t)
 {
-	uint64_t before = timers_next();
-
 	if (t->index < 0)
 		return;
 	heap_remove(t);
-	announce(before);
+	announce(false);
 }
 
 uint64_t timers_next(void)
@@ -124,7 +140,5 @@ void timers_run(uint64_t now_ns)
 		heap_remove(t);
 		t->expired(t->device);
 	}
-	/* Whatever the host timer was set for may have fired: it needs a deadline again. */
-	if (timers_changed)
-		timers_changed(timers_next());
+	announce(true);
 }

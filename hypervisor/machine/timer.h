@@ -12,6 +12,9 @@
 
 struct timer {
 	uint64_t deadline;		/* ns; meaningful while armed */
+	/* ns that it may be late while the guest is busy: it expires when the loop comes by after its
+	 * deadline, and the host's timer, which costs a signal, is for those that it did not. */
+	uint64_t slack;
 	void (*expired)(void *device);
 	void *device;
 	int index;			/* position in the heap; -1: not armed */
@@ -19,14 +22,17 @@ struct timer {
 
 #define TIMER_NEVER	UINT64_MAX
 
-void timer_init(struct timer *t, void (*expired)(void *device), void *device);
+void timer_init(struct timer *t, void (*expired)(void *device), void *device);	/* no slack */
 void timer_arm(struct timer *t, uint64_t deadline_ns);	/* re-arms if armed */
 void timer_cancel(struct timer *t);
 uint64_t timers_next(void);		/* earliest deadline or TIMER_NEVER */
 void timers_run(uint64_t now_ns);	/* call what is due, in order */
 
-/* Called by timer_arm/cancel when timers_next() changed, and at the end of each timers_run();
- * trap/ installs it. */
+/* The time by which the host must have called, slack included; called when that changed, and at the
+ * end of each timers_run(); trap/ installs it. */
 extern void (*timers_changed)(uint64_t next_ns);
+
+/* TSC from which a timer with slack is due; for whoever comes by. */
+extern uint64_t timers_soft_tsc;
 
 #endif
