@@ -182,7 +182,7 @@ def flushed(name, device, io):
 
 
 def main():
-    count = int(os.environ.get("DISK_KILLS", "10"))
+    count = int(os.environ.get("DISK_KILLS", "8"))
     for number, device in enumerate(DEVICES):
         for index, cache in enumerate(CACHES):
             io = ENGINES[(number + index) % len(ENGINES)]
