@@ -26,7 +26,7 @@
 
 #define BUSY		4u		/* requests in flight */
 #define BATCH		8u		/* completions worth an interrupt */
-#define LATE_NS		50000u		/* how long anything is put off ... */
+#define LATE_NS		100000u		/* how long anything is put off ... */
 #define LATE_SLACK_NS	450000u
 #define IDLE_NS		10000000u	/* while the guest waits: it asks for nothing, and gets all */
 #define CREDIT		8u		/* vain delays in a row until there are no more ... */
@@ -195,7 +195,12 @@ static void blk_idle(struct io_batch *batch)
 
 static void blk_late(void *device)
 {
-	put_off_ends(device);
+	struct blk *blk = device;
+
+	put_off_ends(blk);
+	/* Nothing can end while the function may not reach memory; that is not for good. */
+	if (blk->v.suspended)
+		timer_arm(&blk->late, clock_ns() + IDLE_NS);
 }
 
 static void blk_forget(struct blk *blk)

@@ -335,14 +335,14 @@ START_TEST(interrupts_are_put_off_while_busy)
 	driver_sees();
 	io_poll();
 	ck_assert_uint_eq(irqs[0], 1);
-	fake_sleep(100000);
+	fake_sleep(200000);
 	ck_assert_uint_eq(irqs[0], 2);			/* or time */
 	driver_sees();
 	io_poll();
 	io_idle();
 	ck_assert_uint_eq(irqs[0], 3);			/* or the guest's waiting */
 	io_idle();
-	fake_sleep(100000);
+	fake_sleep(200000);
 	ck_assert_uint_eq(irqs[0], 3);
 	fake_io_run();
 	ck_assert_uint_eq(driver_used_count(0), 11);
@@ -356,10 +356,10 @@ START_TEST(interrupts_that_are_no_news_are_dropped)
 	for (unsigned i = 0; i < 3; i++)
 		io_poll();
 	driver_sees();
-	fake_sleep(100000);
+	fake_sleep(200000);
 	ck_assert_uint_eq(irqs[0], 0);
 	io_poll();
-	fake_sleep(100000);
+	fake_sleep(200000);
 	ck_assert_uint_eq(irqs[0], 1);
 }
 END_TEST
@@ -386,6 +386,26 @@ START_TEST(kicks_are_not_asked_for_while_busy)
 }
 END_TEST
 
+/* Bus mastering off and on again while requests are in flight: nothing is forgotten. */
+START_TEST(suspended_while_busy)
+{
+	start_reads(16);
+	dev->suspended = true;
+	offer_read(16);
+	fake_io_one = false;
+	io_poll();
+	fake_sleep(300000);
+	ck_assert_uint_eq(driver_used_count(0), 0);
+	ck_assert_uint_eq(irqs[0], 0);
+	dev->suspended = false;
+	fake_sleep(30000000);
+	io_poll();
+	fake_sleep(300000);
+	ck_assert_uint_eq(driver_used_count(0), 17);
+	ck_assert_uint_ge(irqs[0], 1);
+}
+END_TEST
+
 /* A guest that has something else to do, but gives one request at a time: after a few vain
  * delays it is told at once again, but for a try now and then. */
 START_TEST(vain_delays_end)
@@ -404,7 +424,7 @@ START_TEST(vain_delays_end)
 		driver_kick(0);
 		ck_assert(io_poll());
 		late += irqs[0] == before;
-		fake_sleep(60000);
+		fake_sleep(120000);
 		ck_assert_uint_eq(irqs[0], before + 1);
 	}
 	ck_assert_uint_le(late, 8 + 500 / 64 + 1);
@@ -567,6 +587,7 @@ int main(void)
 	tcase_add_test(t, interrupts_are_put_off_while_busy);
 	tcase_add_test(t, interrupts_that_are_no_news_are_dropped);
 	tcase_add_test(t, kicks_are_not_asked_for_while_busy);
+	tcase_add_test(t, suspended_while_busy);
 	tcase_add_test(t, vain_delays_end);
 	tcase_add_test(t, requests_without_end);
 	tcase_add_test(t, reset_in_flight);
