@@ -47,11 +47,11 @@ uint32_t e1000_statistic_read(struct e1000 *d, unsigned offset)
 static unsigned size_class(uint32_t bytes)
 {
 	static const uint16_t end[] = { 64, 127, 255, 511, 1023 };
-	unsigned class = 0;
+	unsigned which = 0;
 
-	while (class < array_size(end) && bytes > end[class])
-		class++;
-	return class;
+	while (which < array_size(end) && bytes > end[which])
+		which++;
+	return which;
 }
 
 static bool is_broadcast(const uint8_t a[6])

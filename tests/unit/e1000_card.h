@@ -271,6 +271,27 @@ static inline size_t packet_make(uint8_t *to, const uint8_t *destination, bool v
 	return 14 + network + upper + payload;
 }
 
+/* The context that Linux makes for such a packet. */
+static inline void tx_context_for(uint8_t command, bool v6, unsigned protocol, uint16_t mss)
+{
+	uint8_t ip = 14, l4 = (uint8_t)(ip + (v6 ? 40 : 20));
+	struct tx_context c = {
+		.ipcss = ip, .ipcso = (uint8_t)(ip + 10), .ipcse = (uint16_t)(v6 ? 0 : l4 - 1),
+		.tucss = l4, .tucso = (uint8_t)(l4 + (protocol == 6 ? 16 : 6)), .mss = mss,
+		.header = (uint8_t)(l4 + (protocol == 6 ? 20 : 8)),
+		.command = (uint8_t)(command | (protocol == 6 ? TXD_TUCMD_TCP : 0) |
+				     (v6 ? 0 : TXD_TUCMD_IP)),
+	};
+
+	tx_context(&c);
+}
+
+/* Where its TCP or UDP checksum stands. */
+static inline uint8_t *packet_checksum(uint8_t *p, bool v6, unsigned protocol)
+{
+	return p + 14 + (v6 ? 40 : 20) + (protocol == 6 ? 16 : 6);
+}
+
 /* Are all checksums of this packet right (VLAN tag or not, padding or not)? */
 static inline bool packet_is_good(const uint8_t *p)
 {
