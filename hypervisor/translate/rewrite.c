@@ -361,6 +361,8 @@ void rewrite_insn(struct rewrite *r, bool interpret)
 		rewrite_sti_cli(r);
 		return;
 	}
+	if (!interpret && rewrite_segment(r))
+		return;
 	if (is_sensitive(r, &ends) || interpret) {
 		rewrite_interpret(r, ends);
 		/* The interpreter may have taken the SIMD state along. */

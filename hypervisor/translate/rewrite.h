@@ -22,6 +22,7 @@ struct rewrite {
 	bool after_sti;			/* the instruction before was STI */
 	bool simd_checked;		/* this block has made sure that SIMD state is here */
 	bool same_xcr0;			/* the guest's XCR0 is the host's */
+	bool fsgsbase;			/* CR4.FSGSBASE is set */
 	bool ended;			/* the instruction ended the block */
 	/* Call-outs and exits, whose out-of-line code follows the block. */
 	struct {
@@ -69,6 +70,9 @@ bool rewrite_copy(struct rewrite *r, int replace);
 bool rewrite_copy_far(struct rewrite *r);
 /* Emit "mov reg, <the explicit r/m operand of the current branch>". used: not to clobber. */
 bool rewrite_load_operand(struct rewrite *r, unsigned reg);
+
+/* segment.c: selectors and bases.  false: the interpreter's; nothing was emitted. */
+bool rewrite_segment(struct rewrite *r);
 
 /* Is RSP an explicit register operand, and how is it used? */
 bool rewrite_names_rsp(const struct insn *insn, bool *reads, bool *writes);

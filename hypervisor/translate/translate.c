@@ -28,7 +28,16 @@ static uint64_t demoted[DEMOTED_SIZE];
 static unsigned n_demoted;
 
 static struct rewrite rewrite;
-static uint64_t host_xcr0, assumed_xcr0;
+static uint64_t host_xcr0;
+
+/* What blocks are made for, besides their code: XSAVE and the like want one value of XCR0, RDFSBASE
+ * and the like CR4.FSGSBASE.  When it changes, all go. */
+static uint64_t assumed_environment;
+
+static uint64_t environment(const struct vcpu *vcpu)
+{
+	return vcpu->xcr0 | (vcpu->cr4 & CR4_FSGSBASE) << 32;	/* XCR0 has no bit 48 */
+}
 
 int translate_init(void)
 {
@@ -166,9 +175,8 @@ static enum translate_result make_block(struct vcpu *vcpu, struct block **out)
 		return result;
 	if (source_decode(&source, vcpu->rip, &insn))
 		return TRANSLATE_INTERPRET;	/* the interpreter raises the exact fault */
-	if (!block_reserve(CODE_ROOM, META_ROOM) || vcpu->xcr0 != assumed_xcr0) {
-		/* Blocks with XSAVE and the like were made for one value of XCR0. */
-		assumed_xcr0 = vcpu->xcr0;
+	if (!block_reserve(CODE_ROOM, META_ROOM) || environment(vcpu) != assumed_environment) {
+		assumed_environment = environment(vcpu);
 		trace_exit(TRACE_K_CACHE_FLUSH, vcpu->rip, 0, 0);
 		block_flush();
 	}
@@ -179,6 +187,7 @@ static enum translate_result make_block(struct vcpu *vcpu, struct block **out)
 	r->block = b;
 	r->delta = state_delta(vcpu->rip);
 	r->same_xcr0 = vcpu->xcr0 == host_xcr0;
+	r->fsgsbase = vcpu->cr4 & CR4_FSGSBASE;
 	r->rip = vcpu->rip;
 	r->after_sti = r->simd_checked = r->ended = false;
 	r->n_pending = r->n_fixes = 0;
@@ -222,6 +231,6 @@ static enum translate_result make_block(struct vcpu *vcpu, struct block **out)
 
 enum translate_result translate_block(struct vcpu *vcpu, struct block **out)
 {
-	*out = likely(vcpu->xcr0 == assumed_xcr0) ? block_find(vcpu->rip) : NULL;
+	*out = likely(environment(vcpu) == assumed_environment) ? block_find(vcpu->rip) : NULL;
 	return *out ? TRANSLATE_OK : make_block(vcpu, out);
 }
