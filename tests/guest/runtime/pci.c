@@ -77,7 +77,8 @@ bool pci_bar(struct pci_place at, unsigned bar, uint64_t *base, uint32_t *size, 
 		uint64_t va = DEVICE_BASE + (*base & 0xffffffff);
 
 		for (uint64_t page = 0; page < *size; page += PAGE_SIZE)
-			page_map(va + page, (*base & ~(PAGE_SIZE - 1)) + page, PTE_P | PTE_W | PTE_PCD | PTE_PWT);
+			page_map(va + page, (*base & ~(PAGE_SIZE - 1)) + page,
+				 PTE_P | PTE_W | PTE_PCD | PTE_PWT);
 		*map = (volatile void *)(va + (*base & (PAGE_SIZE - 1)));
 	}
 	return true;

@@ -16,7 +16,9 @@ enum common {	/* virtio 1.2, 4.1.4.3 */
 
 static volatile uint8_t *structure(struct virtio_device *v, uint8_t type, unsigned *where)
 {
-	for (unsigned c = pci_read(v->at, 0x34, 1) & 0xfc, n = 0; c && n < 48; c = pci_read(v->at, c + 1, 1) & 0xfc, n++) {
+	unsigned c = pci_read(v->at, 0x34, 1) & 0xfc;
+
+	for (unsigned n = 0; c && n < 48; c = pci_read(v->at, c + 1, 1) & 0xfc, n++) {
 		uint64_t base;
 		uint32_t size;
 		volatile void *map;
@@ -89,7 +91,8 @@ static void queue_start(struct virtio_device *v, unsigned q)
 		REG(v, uint32_t, QUEUE_AVAIL + half * 4) = (uint32_t)(vq->avail_pa >> half * 32);
 		REG(v, uint32_t, QUEUE_USED + half * 4) = (uint32_t)(vq->used_pa >> half * 32);
 	}
-	vq->doorbell = (volatile uint16_t *)(v->notify + REG(v, uint16_t, QUEUE_NOTIFY_OFF) * v->notify_multiplier);
+	vq->doorbell = (volatile uint16_t *)(v->notify + REG(v, uint16_t, QUEUE_NOTIFY_OFF) *
+					     v->notify_multiplier);
 	REG(v, uint16_t, QUEUE_ENABLE) = 1;
 }
 
