@@ -42,13 +42,14 @@ ASSEMBLY	:= $(wildcard hypervisor/*/*.S)
 OBJECTS		:= $(SOURCES:%.c=$(BUILD)/obj/%.o) $(ASSEMBLY:%.S=$(BUILD)/obj/%.o)
 LIB		:= $(BUILD)/libring3.a
 
-.PHONY: all help run install man bench bench-io check unit fuzz clean
+.PHONY: all help run run-debian install man bench bench-io check unit fuzz clean
 all: $(BUILD)/ring3
 
 help:
 	@echo 'make            build $(BUILD)/ring3, one static executable'
 	@echo 'make run        install what is needed, build, boot a stock Debian kernel to a shell'
 	@echo '                (MEMORY=512M KERNEL=cloud|generic|rt|6.12-cloud|6.12-generic|6.12-rt)'
+	@echo 'make run-debian the same with a Debian system on a disk, and a network'
 	@echo 'make check      everything that proves it; SUITES="unit guest ..." for a part'
 	@echo 'make bench      one table: native, ring3, QEMU TCG'
 	@echo 'make bench-io   the same for disks and networks'
@@ -174,6 +175,17 @@ run:
 		tests/boot/make-initramfs $(BUILD)/initramfs.cpio && \
 		exec $(BUILD)/ring3 run --kernel "$$kernel" --initrd $(BUILD)/initramfs.cpio \
 			--append "$(APPEND)" --memory $(MEMORY) --no-reboot
+
+# A Debian system on a disk of its own, kept from one run to the next, with a network.
+run-debian:
+	$(Q).ci/install-packages check
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) all
+	$(Q)tests/boot/make-debian $(BUILD)/debian/debian.img
+	$(Q)[ -e $(BUILD)/debian/run.img ] || \
+		cp --sparse=always $(BUILD)/debian/debian.img $(BUILD)/debian/run.img
+	$(Q)exec $(BUILD)/ring3 run --kernel $(BUILD)/debian/debian.vmlinuz \
+		--initrd $(BUILD)/debian/debian.initrd --append "root=LABEL=root console=ttyS0 quiet" \
+		--memory $(MEMORY) --disk $(BUILD)/debian/run.img --net user --rng
 
 check:
 	$(Q).ci/install-packages check
