@@ -2,6 +2,7 @@
 # What the programs of this folder share: the work directory that tests/disk/run prepared, images,
 # file system checks on the host, verdicts, machines that run tests/disk/guest.
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +20,9 @@ CACHES = ["none", "writeback"]
 ENGINES = ["uring", "threads"] if KIND == "ring3" else [""]
 MIB = 1 << 20
 failures = 0
+
+# Machines are ended with the test that started them (Machine.__exit__).
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 # A guest's clock, set from a clock of whole seconds, may be half a second ahead of the host's.
 os.environ["E2FSCK_CONFIG"] = os.path.join(WORK, "e2fsck.conf")

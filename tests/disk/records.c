@@ -91,7 +91,7 @@ int main(int argc, char **argv)
 	slots = openat(directory, "slots", O_CREAT | O_DIRECT | O_DSYNC | O_WRONLY, 0644);
 	if (log < 0 || slots < 0)
 		err(1, "log");
-	for (unsigned n = 1; ; n++) {
+	for (unsigned n = 1;; n++) {
 		size = record_make(record, n, n * 7919 % BODY_MAX);
 		put(log, record, size);
 		if (n % 2 ? fsync(log) : fdatasync(log))
