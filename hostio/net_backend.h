@@ -70,6 +70,7 @@ struct net *net_switch_open(const char *name);
 /* A link of the stream protocol on a connected socket, which it then owns. */
 #define NET_PEER_TRUSTED (1u << 0)	/* a helper of ours: checksums of what it sends are good */
 #define NET_PEER_LONG	(1u << 1)	/* takes frames of any length, whatever the guest's MTU */
+#define NET_PEER_EXACT	(1u << 2)	/* takes a short IP frame's padding for data */
 struct net *net_stream_new(int fd, const char *name, unsigned peer);
 
 #endif

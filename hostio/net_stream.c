@@ -27,6 +27,9 @@
 #include "hostio/net_segment.h"
 
 #define LENGTH_BYTES	4u
+#define PADDED_MAX	60u		/* a frame up to here may be padded: Ethernet's minimum less FCS */
+#define ETHERTYPE_IPV4	0x0800
+#define ETHERTYPE_IPV6	0x86dd
 #define BUFFER_SIZE	(256 * KIB)
 /* To others who care for no MTU: the fewer frames the better. */
 #define LONG_FRAME_MAX	65535u
@@ -136,6 +139,29 @@ static void stream_unplace(struct net_stream *s, size_t bytes)
 	s->net.dropped++;
 }
 
+/* How long the frame is without what only fills it up to Ethernet's minimum. */
+static size_t frame_exact(const uint8_t *frame, size_t length)
+{
+	unsigned type = frame[12] * 256u + frame[13];
+	size_t exact = length;
+
+	if (length > PADDED_MAX || length < 34)
+		return length;
+	if (type == ETHERTYPE_IPV4)
+		exact = 14 + frame[16] * 256u + frame[17];
+	else if (type == ETHERTYPE_IPV6)
+		exact = 54 + frame[18] * 256u + frame[19];
+	return exact < NET_FRAME_MIN ? length : min_u64(exact, length);
+}
+
+static void stream_trim(struct net_stream *s, uint8_t *frame, size_t length)
+{
+	uint32_t exact = htonl((uint32_t)frame_exact(frame, length));
+
+	s->out.end -= length - ntohl(exact);
+	memcpy(frame - LENGTH_BYTES, &exact, LENGTH_BYTES);
+}
+
 /* Segments while there is room; true: all of them are out. */
 static bool stream_cut(struct net_stream *s)
 {
@@ -182,6 +208,8 @@ static bool stream_send(struct net *n, const struct iovec *iov, unsigned count, 
 	net_gather(to, iov, count, NET_HEADER, length);
 	if (!net_checksum_complete(&header, to, length))
 		stream_unplace(s, length);
+	else if (s->peer & NET_PEER_EXACT)
+		stream_trim(s, to, length);
 	return true;
 }
 

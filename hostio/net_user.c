@@ -160,8 +160,9 @@ static int user_start(const char **hostfwd, struct forward *forwards, unsigned n
 	if (slirp == 0) {
 		if (passt != 0 && passt != 127)
 			log_info("passt does not start (%s); using libslirp", passt_said);
-		/* passt drops what its own socket does not take at once; long frames make that dear. */
-		*peer = NET_PEER_TRUSTED | (passt ? NET_PEER_LONG : 0);
+		/* passt drops what its own socket does not take at once; long frames make that dear.
+		 * It goes by the length of the frame where IP's would count. */
+		*peer = NET_PEER_TRUSTED | (passt ? NET_PEER_LONG : NET_PEER_EXACT);
 		return pair[0];
 	}
 	close(pair[0]);

@@ -425,6 +425,35 @@ START_TEST(long_frames_for_who_takes_them)
 }
 END_TEST
 
+START_TEST(padding_is_cut_for_who_takes_it_for_data)
+{
+	static const struct { uint8_t type[2], at, value; unsigned length, want; } cases[] = {
+		{ { 8, 0 }, 17, 40, 60, 54 },		/* an IPv4 ACK, padded */
+		{ { 8, 0 }, 17, 46, 60, 60 },
+		{ { 8, 0 }, 17, 200, 60, 60 },		/* IP claims more than there is */
+		{ { 8, 0 }, 17, 0, 60, 14 },
+		{ { 8, 0 }, 17, 40, 61, 61 },		/* not for padding's sake */
+		{ { 0x86, 0xdd }, 19, 0, 60, 54 },
+		{ { 0x86, 0xdd }, 19, 7, 60, 60 },
+		{ { 8, 6 }, 17, 1, 60, 60 },		/* ARP */
+	};
+	uint8_t bytes[NET_HEADER + 64], got[128];
+	struct iovec iov = { bytes, 0 };
+
+	link_make(NET_PEER_EXACT);
+	for (unsigned i = 0; i < array_size(cases); i++) {
+		memset(bytes, 0, sizeof(bytes));
+		memcpy(bytes + NET_HEADER + 12, cases[i].type, 2);
+		bytes[NET_HEADER + cases[i].at] = cases[i].value;
+		iov.iov_len = NET_HEADER + cases[i].length;
+		ck_assert(net_send(device.net, &iov, 1, iov.iov_len));
+		net_flush(device.net);
+		ck_assert_int_eq(recv(pair[1], got, sizeof(got), MSG_DONTWAIT), 4 + cases[i].want);
+		ck_assert_uint_eq(got[3], cases[i].want);
+	}
+}
+END_TEST
+
 START_TEST(null_swallows)
 {
 	struct net_config config = { .kind = NET_NULL };
@@ -491,6 +520,7 @@ int main(void)
 	tcase_add_test(tests, partial_checksum_is_completed);
 	tcase_add_test(tests, segments_wait_for_room);
 	tcase_add_test(tests, long_frames_for_who_takes_them);
+	tcase_add_test(tests, padding_is_cut_for_who_takes_it_for_data);
 	tcase_add_test(tests, null_swallows);
 	tcase_add_test(tests, refusals);
 	suite_add_tcase(suite, tests);
