@@ -253,6 +253,17 @@ static bool rx_wait_for_chains(struct virtio_net *n)
 	return !virtqueue_enable_notify(rx_queue(n));
 }
 
+static void rx_batch_end(void *device)
+{
+	struct virtio_net *n = device;
+
+	if (!n->rx.pushed)
+		return;
+	n->rx.pushed = false;
+	if (virtio_running(&n->v))
+		virtio_complete(&n->v, VIRTIO_NET_RX);
+}
+
 static unsigned rx_room(void *device, struct iovec *iov, unsigned max)
 {
 	struct virtio_net *n = device;
@@ -263,9 +274,12 @@ static unsigned rx_room(void *device, struct iovec *iov, unsigned max)
 		rx->starved = true;
 		return 0;
 	}
-	while (rx_is_blocked(n))
-		if (rx_wait_for_chains(n))
-			return 0;
+	if (rx->pending) {
+		while (rx_is_blocked(n))
+			if (rx_wait_for_chains(n))
+				return 0;
+		rx_batch_end(n);	/* shown even if no other frame follows it */
+	}
 	for (rx_fill(n); !rx->chain_count; rx_fill(n))
 		if (!virtio_running(&n->v) || rx_wait_for_chains(n))
 			return 0;
@@ -307,17 +321,6 @@ static void rx_received(void *device, size_t bytes)
 		rx_finish(n, bytes);
 	else if (!rx_finish_long(n, bytes))
 		rx->pending = bytes;
-}
-
-static void rx_batch_end(void *device)
-{
-	struct virtio_net *n = device;
-
-	if (!n->rx.pushed)
-		return;
-	n->rx.pushed = false;
-	if (virtio_running(&n->v))
-		virtio_complete(&n->v, VIRTIO_NET_RX);
 }
 
 static void rx_link(void *device, bool up)

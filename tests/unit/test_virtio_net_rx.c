@@ -370,6 +370,26 @@ START_TEST(test_frame_waits_for_kicks_asked_for)
 }
 END_TEST
 
+/* Buffers are there before the kick, and the back-end comes by: the frame that waited is shown. */
+START_TEST(test_frame_that_waited_is_shown_at_once)
+{
+	struct iovec iov[8];
+	uint64_t at;
+
+	ck_assert(driver_start(ALL, 64));
+	card_buffers(3, 1000);
+	ck_assert(net_give(frame, frame_make(frame, card_mac, 4500, 3)));
+	net_batch_end();
+	ck_assert(!net_give(frame, 100));
+	at = guest_alloc(4000);
+	for (unsigned i = 0; i < 4; i++)
+		driver_offer_in(RXQ, at + i * 1000, 1000);
+	ck_assert_uint_gt(fake_net.client->room(fake_net.device, iov, 8), 0);
+	ck_assert_uint_eq(driver_used_count(RXQ), 5);
+	ck_assert_uint_eq(irqs[RXQ], 1);
+}
+END_TEST
+
 /* A frame that waited is gone with a reset. */
 START_TEST(test_reset_while_a_frame_waits)
 {
@@ -507,6 +527,7 @@ int main(void)
 	tcase_add_test(tc, test_2_7_10_kicks_only_when_starved);
 	tcase_add_test(tc, test_frame_waits_for_buffers);
 	tcase_add_test(tc, test_frame_waits_for_kicks_asked_for);
+	tcase_add_test(tc, test_frame_that_waited_is_shown_at_once);
 	tcase_add_test(tc, test_reset_while_a_frame_waits);
 	tcase_add_test(tc, test_frame_that_never_fits);
 	tcase_add_test(tc, test_sizes_mixed);
