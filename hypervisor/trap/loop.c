@@ -30,6 +30,7 @@
 #include "machine/timer.h"
 #include "memory/access.h"
 #include "memory/vtlb.h"
+#include "trap/adapt.h"
 #include "trap/debugregs.h"
 #include "trap/interpret.h"
 #include "trap/signal.h"
@@ -65,6 +66,7 @@ static void attend(struct vcpu *vcpu)
 	busy = io_poll();
 	now = clock_ns();
 	timers_run(now);
+	adapt_again(now);
 	platform_poll();
 	if (irq_take_nmi())
 		vcpu->nmi_pending = true;

@@ -19,7 +19,7 @@
 #include "memory/walk.h"
 #include "memory/ram.h"
 #include "patch/patch.h"
-#include "translate/translate.h"
+#include "trap/adapt.h"
 #include "trap/interpret.h"
 #include "world/world.h"
 
@@ -203,24 +203,13 @@ bool user_needs_interpreter(const struct vcpu *vcpu)
 	       (vcpu->rflags & (RFLAGS_IF | RFLAGS_IOPL)) != RFLAGS_IF;
 }
 
-/* The guest's first program: its kernel has started, and its code does now what it is for. */
-static void kernel_started(void)
-{
-	static bool known;
-
-	if (likely(known))
-		return;
-	known = true;
-	translate_promote_all();
-}
-
 void user_run(struct vcpu *vcpu)
 {
 	struct world_exit exit;
 	struct world *world = vtlb_world(vcpu);
 	bool stepping = vcpu->rflags & RFLAGS_TF;	/* POPF may clear it: that step counts too */
 
-	kernel_started();
+	adapt_begin();
 	fill_expected(vcpu);
 	if (vcpu->fpu_place == FPU_IN_KERNEL_WORLD)
 		fpu_to_memory(vcpu);
