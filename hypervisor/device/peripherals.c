@@ -9,41 +9,14 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "device/e1000.h"
+#include "device/ide.h"
+#include "device/virtio_blk.h"
+#include "device/virtio_net.h"
+#include "device/virtio_rng.h"
 #include "hostio/block.h"
 #include "hostio/net.h"
 #include "machine/timer.h"
-#if __has_include("device/ide.c") && __has_include("device/pci.c")
-#include "device/ide.h"
-#else
-#define ide_add(c, b) (-ENOSYS)
-#endif
-#if __has_include("device/e1000.c") && __has_include("device/pci.c")
-#include "device/e1000.h"
-#else
-#define e1000_add(c, b) (-ENOSYS)
-#endif
-#if __has_include("device/virtio_blk.c") && __has_include("device/virtio_pci.c")
-#include "device/virtio_blk.h"
-#else
-#define virtio_blk_add(c, b) (-ENOSYS)
-#endif
-#if __has_include("device/virtio_net.c") && __has_include("device/virtio_pci.c")
-#include "device/virtio_net.h"
-#else
-#define virtio_net_add(c, b) (-ENOSYS)
-#endif
-#if __has_include("device/virtio_rng.c") && __has_include("device/virtio_pci.c")
-#include "device/virtio_rng.h"
-#else
-#define virtio_rng_add() (-ENOSYS)
-#endif
-
-#if !__has_include("hostio/block.c")
-#define block_open(c) ((struct block *)8)
-#endif
-#if !__has_include("hostio/net.c")
-#define net_open(c) ((struct net *)8)
-#endif
 
 /* A limit of rate: the back-end knows when it wants to go on, the machine has the timers. */
 static void disk_alarm(void *timer, uint64_t deadline_ns)
