@@ -123,12 +123,28 @@ class Machine:
             raise Failure("status %s of \"%s\": %s" % (start.group(2).decode(), line, text[-300:]))
         return text.rstrip("\n")
 
+    def members(self):
+        """What is alive of the machine, as "pid name state where"; zombies wait for somebody else."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/stat" % pid, encoding="utf-8", errors="replace") as f:
+                    name, rest = f.read().split(" (", 1)[1].rsplit(") ", 1)
+                state, _, group = rest.split()[:3]
+                if int(group) == self.process.pid and state not in "ZX":
+                    with open("/proc/%s/wchan" % pid, encoding="utf-8", errors="replace") as f:
+                        found.append("%s %s %s %s" % (pid, name, state, f.read()))
+            except (OSError, IndexError):
+                continue
+        return found
+
     def wait(self, seconds):
         """The status with which the machine ended."""
         end = time.monotonic() + seconds
         while self.read(end - time.monotonic()):
             if time.monotonic() >= end:
-                raise Failure("still there after %d s: %s" % (seconds, self.tail()))
+                raise Failure("still there after %d s (%s): %s" % (
+                    seconds, ", ".join(self.members()), self.tail()))
         return self.process.wait(10)
 
     def kill(self):

@@ -146,7 +146,7 @@ def job_end(guest, seconds=60):
             while guest.read(2) and b"script ended" not in guest.text:
                 pass
             raise Failure("; ".join(said[-3:]))
-    status = guest.wait(30)
+    status = guest.wait(60)
     if status != 0:
         raise Failure("the machine ended with status %d: %s" % (status, guest.tail()))
     return said

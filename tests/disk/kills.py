@@ -86,27 +86,12 @@ def replayed(disk):
     return copy
 
 
-def members(group):
-    """What is alive of a process group, as "pid name state"; zombies wait for somebody else."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open("/proc/%s/stat" % pid, encoding="utf-8", errors="replace") as f:
-                name, rest = f.read().split(" (", 1)[1].rsplit(") ", 1)
-        except OSError:
-            continue
-        state, _, its_group = rest.split()[:3]
-        if int(its_group) == group and state not in "ZX":
-            found.append("%s %s %s" % (pid, name, state))
-    return found
-
-
 def gone(guest, seconds=5.0):
     """Nothing of a killed machine may go on writing."""
     until = time.monotonic() + seconds
     while True:
         guest.process.poll()
-        alive = members(guest.process.pid)
+        alive = guest.members()
         if not alive:
             return
         if time.monotonic() > until:
