@@ -100,10 +100,11 @@ void virtio_set_features(struct virtio *v, uint64_t features)
 
 bool virtio_enable_queue(struct virtio *v, unsigned q)
 {
-	struct virtqueue *queue = &v->queue[q];
+	struct virtqueue *queue;
 
 	if (q >= v->queue_count || !(v->status & STATUS_FEATURES_OK))
 		return false;
+	queue = &v->queue[q];
 	if (queue->enabled)
 		return true;
 	queue->enabled = virtqueue_start(queue, virtio_has(v, VIRTIO_F_EVENT_IDX),
