@@ -105,6 +105,21 @@ $(BUILD)/gen/asm_offsets.h: $(ASM_OFFSETS) hypervisor/machine/vcpu.h hypervisor/
 	$(Q)$(CC) $(CFLAGS) $(ENGINE_CFLAGS) $(CPPFLAGS) -fno-sanitize=all -S -o - $< | \
 		sed -n 's/^.*->\([A-Z_]*\) \$$*\([0-9-]*\).*$$/#define \1 \2/p' >$@
 
+# The hypercall ABI: abi/ring3.abi is the source of all.
+ABI_SOURCES	:= abi/ring3.abi abi/generate abi/generate.awk
+ABI_HEADERS	:= $(BUILD)/gen/abi/ring3_abi.h $(BUILD)/gen/abi/hypercall_table.h
+$(BUILD)/gen/abi/ring3_abi.h: $(ABI_SOURCES)
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q)abi/generate header >$@.new && mv $@.new $@
+$(BUILD)/gen/abi/hypercall_table.h: $(ABI_SOURCES)
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q)abi/generate table >$@.new && mv $@.new $@
+$(OBJECTS) $(BUILD)/obj/$(MAIN:.c=.o): | $(ABI_HEADERS)
+docs/abi-reference.md: $(ABI_SOURCES)
+	$(Q)abi/generate reference >$@.new && mv $@.new $@
+
 $(ASSEMBLY:%.S=$(BUILD)/obj/%.o): $(BUILD)/gen/asm_offsets.h
 
 $(BUILD)/obj/%.o: %.S

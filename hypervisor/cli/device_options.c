@@ -21,7 +21,7 @@
 
 const char options_device_help[] =
 "  --disk file=FILE   a disk, from an image file or block device; repeatable.  Also:\n"
-"                       device=virtio|ide         (default virtio)\n"
+"                       device=virtio|ide|pv      (default virtio; pv: --pv ring3)\n"
 "                       cache=none|writeback      O_DIRECT (default), or the host's cache\n"
 "                       readonly\n"
 "                       offset=BYTES,size=BYTES   a window of the file\n"
@@ -34,7 +34,7 @@ const char options_device_help[] =
 "                       switch=NAME               with your other machines on that switch\n"
 "                       socket=PATH               a stream socket (QEMU's, passt's)\n"
 "                       null                      nowhere\n"
-"                     Also: device=virtio|e1000 (default virtio), mac=XX:XX:XX:XX:XX:XX\n"
+"                     Also: device=virtio|e1000|pv, mac=XX:XX:XX:XX:XX:XX\n"
 "  --rng              a virtio entropy source\n"
 "  --io ENGINE        how the host is asked: uring or threads (default: uring if possible)\n";
 
@@ -92,7 +92,7 @@ enum disk_key {
 static char *const disk_keys[] = {
 	"file", "null", "device", "cache", "readonly", "offset", "size", "iops", "bps", "serial", NULL
 };
-static const char *const disk_devices[] = { "virtio", "ide", NULL };
+static const char *const disk_devices[] = { "virtio", "ide", "pv", NULL };
 static const char *const disk_caches[] = { "none", "writeback", NULL };
 
 static int disk_number(const char *key, const char *value, uint64_t multiple, uint64_t *out)
@@ -138,7 +138,7 @@ static int disk_key(struct machine_disk *disk, int key, const char *value)
 		return disk_number(name, value, SECTOR, &b->null_size);
 	case KEY_DISK_DEVICE:
 		if (!parse_word(value, disk_devices, &word))
-			return refuse("--disk", name, value, "virtio or ide");
+			return refuse("--disk", name, value, "virtio, ide or pv");
 		disk->device = (enum disk_device)word;
 		return 0;
 	case KEY_CACHE:
@@ -228,7 +228,7 @@ enum net_key {
 static char *const net_keys[] = {
 	"user", "tap", "socket", "switch", "null", "hostfwd", "device", "mac", NULL
 };
-static const char *const net_devices[] = { "virtio", "e1000", NULL };
+static const char *const net_devices[] = { "virtio", "e1000", "pv", NULL };
 
 /* While the words of one --net are read. */
 struct net_parse {
@@ -306,7 +306,7 @@ static int net_key(struct net_parse *p, int key, const char *value)
 		return net_hostfwd(p, value);
 	case KEY_NET_DEVICE:
 		if (!parse_word(value, net_devices, &word))
-			return refuse("--net", "device", value, "virtio or e1000");
+			return refuse("--net", "device", value, "virtio, e1000 or pv");
 		p->net->device = (enum net_device)word;
 		return 0;
 	case KEY_MAC:
@@ -363,4 +363,18 @@ int options_add_net(struct machine_config *config, const char *value)
 	free(text);
 	config->nets++;
 	return error ? error : net_check(&p);
+}
+
+int options_check_devices(const struct machine_config *config)
+{
+	bool pv = false;
+
+	for (unsigned i = 0; i < config->disks; i++)
+		pv |= config->disk[i].device == DISK_PV;
+	for (unsigned i = 0; i < config->nets; i++)
+		pv |= config->net[i].device == NET_DEVICE_PV;
+	if (!pv || config->pv == MACHINE_PV_RING3)
+		return 0;
+	log_error("device=pv is reached by ring3's hypercalls; give --pv ring3, too");
+	return -EINVAL;
 }

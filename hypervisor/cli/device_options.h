@@ -12,6 +12,9 @@
 int options_add_disk(struct machine_config *config, const char *value);
 int options_add_net(struct machine_config *config, const char *value);
 
+/* All options are known: may these devices be had together with the others?  0, or -EINVAL, said. */
+int options_check_devices(const struct machine_config *config);
+
 /* For --help: the lines about these options. */
 extern const char options_device_help[];
 

@@ -61,7 +61,8 @@ static const char help_text[] =
 "  --module FILE      module of a multiboot or PVH kernel, \"FILE ARGUMENTS\"; repeatable\n"
 "  -m, --memory SIZE  guest memory: 512M, 2G; plain numbers are MiB (default 512M)\n"
 "%s"
-"  --pv none|kvm      what the guest may find: nothing, or the KVM clock (default none)\n"
+"  --pv none|kvm|ring3  what the guest may find: nothing (default), the KVM clock, or\n"
+"                     that and ring3's own hypercalls\n"
 "  --serial WHERE     the first serial port: stdio, file:PATH, unix:PATH (default stdio)\n"
 "  --no-reboot        end instead of starting again when the guest resets\n"
 "  --timeout SECONDS  end the machine after that time\n"
@@ -196,6 +197,21 @@ static int options_set_serial(struct machine_config *config, const char *value)
 	return options_set_string(&config->serial, value);
 }
 
+static int options_set_pv(struct machine_config *config, const char *value)
+{
+	static const char *const words[] = {
+		[MACHINE_PV_NONE] = "none", [MACHINE_PV_KVM] = "kvm", [MACHINE_PV_RING3] = "ring3",
+	};
+
+	for (unsigned i = 0; i < array_size(words); i++) {
+		if (!strcmp(value, words[i])) {
+			config->pv = (enum machine_pv)i;
+			return 0;
+		}
+	}
+	return options_bad("--pv", value, "none, kvm or ring3");
+}
+
 static int options_set_trace(struct machine_config *config, const char *value)
 {
 	const char *unknown;
@@ -222,10 +238,7 @@ static int options_one(struct options *out, int id, const char *value)
 	case 'm':
 		return options_set_memory(config, value);
 	case OPTION_PV:
-		if (strcmp(value, "none") && strcmp(value, "kvm"))
-			return options_bad("--pv", value, "none or kvm");
-		config->pv = strcmp(value, "kvm") ? MACHINE_PV_NONE : MACHINE_PV_KVM;
-		return 0;
+		return options_set_pv(config, value);
 	case OPTION_SERIAL:
 		return options_set_serial(config, value);
 	case OPTION_NO_REBOOT:
@@ -315,6 +328,9 @@ int options_parse(int argc, char **argv, struct options *out)
 		log_error("no kernel; give --kernel FILE (see ring3 run --help)");
 		return -EINVAL;
 	}
+	r = options_check_devices(&out->machine);
+	if (r)
+		return r;
 	if (!out->machine.serial)
 		return options_set_string(&out->machine.serial, "stdio");
 	return 0;

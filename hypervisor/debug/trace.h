@@ -27,7 +27,8 @@
 	X(TRANSLATE,	translate,	"blocks made, linked, dropped; patches")	\
 	X(IRQ,		irq,		"interrupts raised and taken, timers")	\
 	X(DEVICE,	device,		"port and memory-mapped I/O")		\
-	X(WORLD,	world,		"user worlds: entries, map requests")
+	X(WORLD,	world,		"user worlds: entries, map requests")	\
+	X(HYPERCALLS,	hypercalls,	"hypercalls and their results")
 
 /*	kind		class		meaning of a	meaning of b */
 #define TRACE_KINDS(X)								\
@@ -61,7 +62,8 @@
 	X(MMIO_WRITE,	DEVICE,		"gpa",		"value")		\
 	X(WORLD_SYNC,	WORLD,		"world",	"requests")		\
 	X(WORLD_CLEAR,	WORLD,		"world",	"-")			\
-	X(FPU_MOVE,	WORLD,		"from",		"to")
+	X(FPU_MOVE,	WORLD,		"from",		"to")			\
+	X(HYPERCALL,	HYPERCALLS,	"number",	"result")
 
 enum trace_class_bit {
 #define X(class, name, text)	TRACE_BIT_##class,

@@ -5,11 +5,12 @@
  * A global system interrupt is an IOAPIC pin; the ISA ones also go to the 8259
  * pair, where the timer's pin 2 is IRQ 0 (and IRQ 2 is the cascade).  Towards the
  * CPU the local APIC's own interrupts go before the 8259's, which come in as
- * ExtINT.  Holds no state but the NMI flip-flop.
+ * ExtINT; before both go the events of the hypercall ABI.  Holds no state but the NMI flip-flop.
  */
 #include "device/irq.h"
 
 #include "debug/trace.h"
+#include "device/event.h"
 #include "device/ioapic.h"
 #include "device/lapic.h"
 #include "device/pic.h"
@@ -49,13 +50,16 @@ void irq_message(uint64_t address, uint32_t data)
 
 bool irq_pending(void)
 {
-	return lapic_pending() >= 0 || (pic_output() && lapic_accepts_extint());
+	return event_pending() || lapic_pending() >= 0 || (pic_output() && lapic_accepts_extint());
 }
 
 int irq_acknowledge(void)
 {
-	int vector = lapic_acknowledge();
+	int vector;
 
+	if (event_pending())
+		return event_take();
+	vector = lapic_acknowledge();
 	if (vector < 0 && pic_output() && lapic_accepts_extint())
 		vector = pic_acknowledge();
 	if (vector >= 0)

@@ -49,15 +49,13 @@ static int disk_add(const struct machine_disk *disk)
 		return -EIO;	/* said */
 	disk_limit(b);
 	switch (disk->device) {
-	case DISK_VIRTIO:
+	case DISK_VIRTIO: case DISK_PV:
 		error = virtio_blk_add(disk, b);
 		break;
 	case DISK_IDE:
 		error = ide_add(disk, b);
 		if (error == -ENOSPC)
 			log_error("there is room for four IDE disks; give the others device=virtio");
-		break;
-	case DISK_PV:
 		break;
 	}
 	return error;
@@ -71,13 +69,11 @@ static int net_add(const struct machine_net *card)
 	if (!n)
 		return -EIO;	/* said */
 	switch (card->device) {
-	case NET_DEVICE_VIRTIO:
+	case NET_DEVICE_VIRTIO: case NET_DEVICE_PV:
 		error = virtio_net_add(card, n);
 		break;
 	case NET_DEVICE_E1000:
 		error = e1000_add(card, n);
-		break;
-	case NET_DEVICE_PV:
 		break;
 	}
 	return error;

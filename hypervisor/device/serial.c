@@ -11,6 +11,9 @@
 
 #define COM1	0
 
+static size_t (*diverted_room)(void);
+static void (*diverted_input)(const uint8_t *bytes, size_t n);
+
 static void serial_write(void *context, const uint8_t *bytes, size_t n)
 {
 	(void)context;
@@ -25,12 +28,15 @@ static void serial_drained(void *context)
 
 static size_t serial_room(void)
 {
-	return uart_room(COM1);
+	return diverted_room ? diverted_room() : uart_room(COM1);
 }
 
 static void serial_input(const uint8_t *bytes, size_t n)
 {
-	uart_receive(COM1, bytes, n);
+	if (diverted_input)
+		diverted_input(bytes, n);
+	else
+		uart_receive(COM1, bytes, n);
 }
 
 static void serial_break(void)
@@ -41,6 +47,13 @@ static void serial_break(void)
 static void serial_quit(const char *why)
 {
 	machine_stop(MACHINE_QUIT, 0, why);
+}
+
+void serial_divert(size_t (*room)(void), void (*input)(const uint8_t *bytes, size_t n))
+{
+	diverted_room = room;
+	diverted_input = input;
+	console_room();
 }
 
 struct uart_backend *serial_init(void)

@@ -9,5 +9,7 @@
 
 /* Attach to the console and give the port's back-end, for platform_init(). */
 struct uart_backend *serial_init(void);
+/* From now on the console's input goes elsewhere; as struct console_client has them. */
+void serial_divert(size_t (*room)(void), void (*input)(const uint8_t *bytes, size_t n));
 
 #endif

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "device/virtio_blk_parts.h"
+#include "device/virtio_pv.h"
 
 #define BLK_QUEUES	1u		/* one CPU has no use for more */
 #define BLK_CONFIG_SIZE	60u		/* to the end of unused1: what follows is not offered */
@@ -328,5 +329,7 @@ struct virtio *virtio_blk_create(const struct machine_disk *config, struct block
 
 int virtio_blk_add(const struct machine_disk *config, struct block *b)
 {
-	return virtio_pci_add(virtio_blk_create(config, b, BLK_QUEUES));
+	struct virtio *v = virtio_blk_create(config, b, BLK_QUEUES);
+
+	return config->device == DISK_PV ? virtio_pv_add(v) : virtio_pci_add(v);
 }

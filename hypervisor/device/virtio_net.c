@@ -17,6 +17,7 @@
 
 #include "base/arena.h"
 #include "device/virtio_net_parts.h"
+#include "device/virtio_pv.h"
 
 #define NET_QUEUE_SIZE	256u
 #define NET_SPEED	10000u		/* Mbit/s; nominal */
@@ -167,5 +168,5 @@ int virtio_net_add(const struct machine_net *config, struct net *backend)
 	virtio_net_tx_init(n);
 	virtio_init(&n->v, &net_ops, features, VIRTIO_NET_QUEUES, NET_QUEUE_SIZE);
 	net_attach(backend, &virtio_net_client, n);
-	return virtio_pci_add(&n->v);
+	return config->device == NET_DEVICE_PV ? virtio_pv_add(&n->v) : virtio_pci_add(&n->v);
 }

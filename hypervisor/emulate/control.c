@@ -371,12 +371,12 @@ enum emulate_result op_load_table(struct vcpu *vcpu, const struct op *op)
 	return op_done(vcpu, op);
 }
 
-__attribute__((weak)) bool hypercall_instruction(struct vcpu *vcpu);
+bool (*emulate_hypercall)(struct vcpu *vcpu);
 
-/* VMCALL, VMMCALL: #UD unless hypercall/ is linked and takes it. */
+/* VMCALL, VMMCALL: #UD unless somebody takes it. */
 enum emulate_result op_hypercall(struct vcpu *vcpu, const struct op *op)
 {
-	if (hypercall_instruction && hypercall_instruction(vcpu))
+	if (emulate_hypercall && emulate_hypercall(vcpu))
 		return op_done(vcpu, op);
 	return raise_ud(vcpu);
 }

@@ -37,6 +37,11 @@ void emulate_init(struct vcpu *vcpu);
 extern bool emulate_fpu_resident;
 /* Called when the state is in a user world: must bring it to vcpu->xsave (world_fpu_fetch). */
 extern void (*emulate_fpu_fetch)(struct vcpu *vcpu);
+/*
+ * VMCALL and VMMCALL, any mode and CPL: changes registers, not RIP; false: nothing was done, #UD.
+ * NULL (default): always #UD.  Installed by hypercall/.
+ */
+extern bool (*emulate_hypercall)(struct vcpu *vcpu);
 /* Bring the state to vcpu->xsave from wherever it is. */
 void fpu_to_memory(struct vcpu *vcpu);
 /* And into this process's registers (FPU_IN_KERNEL_WORLD). */

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "abi/ring3_abi.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "machine/machine.h"
@@ -320,15 +321,37 @@ static void leaves_frequency(void)
 						   100, 0 });
 }
 
+/* docs/abi.md: beside KVM's leaves, which stay where guests of today look first. */
+static void leaves_ring3(void)
+{
+	const struct machine_config *config = &machine.config;
+	uint32_t devices = 0;
+
+	for (unsigned i = 0; i < config->disks; i++)
+		devices += config->disk[i].device == DISK_PV;
+	for (unsigned i = 0; i < config->nets; i++)
+		devices += config->net[i].device == NET_DEVICE_PV;
+	leaf_add(RING3_CPUID_BASE, ANY_SUBLEAF, (uint32_t[4]){
+		RING3_CPUID_BASE + RING3_CPUID_LIMITS, RING3_CPUID_SIGNATURE_EBX,
+		RING3_CPUID_SIGNATURE_ECX, RING3_CPUID_SIGNATURE_EDX });
+	leaf_add(RING3_CPUID_BASE + RING3_CPUID_VERSION, ANY_SUBLEAF, (uint32_t[4]){
+		RING3_ABI_VERSION, RING3_ABI_OLDEST, RING3_ENTRY_VMCALL | RING3_ENTRY_VMMCALL });
+	leaf_add(RING3_CPUID_BASE + RING3_CPUID_FEATURES, ANY_SUBLEAF, (uint32_t[4]){
+		(uint32_t)RING3_FEATURES_ALL, (uint32_t)(RING3_FEATURES_ALL >> 32) });
+	leaf_add(RING3_CPUID_BASE + RING3_CPUID_LIMITS, ANY_SUBLEAF, (uint32_t[4]){ 0, 0, devices, 1 });
+}
+
 static void leaves_hypervisor(void)
 {
-	if (machine.config.pv != MACHINE_PV_KVM)
+	if (machine.config.pv == MACHINE_PV_NONE)
 		return;
 	max_hypervisor = KVM_LEAF + 1;
 	leaf_add(KVM_LEAF, ANY_SUBLEAF, (uint32_t[4]){ max_hypervisor, 0x4b4d564b, 0x564b4d56, 0x4d });
 	leaf_add(KVM_LEAF + 1, ANY_SUBLEAF, (uint32_t[4]){
 		KVM_FEATURE_CLOCKSOURCE | KVM_FEATURE_NOP_IO_DELAY | KVM_FEATURE_CLOCKSOURCE2 |
 		KVM_FEATURE_CLOCKSOURCE_STABLE });
+	if (machine.config.pv == MACHINE_PV_RING3)
+		leaves_ring3();
 }
 
 /* What the engine itself cannot do without. */

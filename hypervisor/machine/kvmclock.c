@@ -37,7 +37,7 @@ static uint64_t origin_ns;	/* clock_ns() that the guest sees as 0 */
 
 bool kvmclock_has_msr(uint32_t msr)
 {
-	return machine.config.pv == MACHINE_PV_KVM &&
+	return machine.config.pv != MACHINE_PV_NONE &&
 	       (msr == KVMCLOCK_MSR_WALL || msr == KVMCLOCK_MSR_WALL_OLD ||
 		msr == KVMCLOCK_MSR_SYSTEM || msr == KVMCLOCK_MSR_SYSTEM_OLD);
 }

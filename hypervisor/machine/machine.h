@@ -8,7 +8,7 @@
 #include "base/types.h"
 #include "hostio/config.h"
 
-enum machine_pv { MACHINE_PV_NONE, MACHINE_PV_KVM };
+enum machine_pv { MACHINE_PV_NONE, MACHINE_PV_KVM, MACHINE_PV_RING3 /* and the KVM clock */ };
 enum machine_engine { MACHINE_ENGINE_TRANSLATE, MACHINE_ENGINE_EMULATE };
 
 enum disk_device { DISK_VIRTIO, DISK_IDE, DISK_PV };

@@ -117,6 +117,9 @@ void rewrite_interpret(struct rewrite *r, bool ends)
 		handler = site_iret;
 	else if (r->insn->zy.mnemonic == ZYDIS_MNEMONIC_SYSRET)
 		handler = site_sysret;
+	else if (r->insn->zy.mnemonic == ZYDIS_MNEMONIC_VMCALL ||
+		 r->insn->zy.mnemonic == ZYDIS_MNEMONIC_VMMCALL)
+		handler = site_hypercall;
 	site->operand64 = r->insn->zy.operand_width == 64;
 	if (handler)
 		site->handler = handler;

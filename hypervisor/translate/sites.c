@@ -122,6 +122,16 @@ bool site_sysret(struct vcpu *vcpu, struct site *site)
 	return deliver_sysret(vcpu, site->operand64) && translate_continue(vcpu);
 }
 
+/* Tens of cycles beside the round trip: neither decoded nor looked up. */
+bool site_hypercall(struct vcpu *vcpu, struct site *site)
+{
+	if (unlikely(!emulate_hypercall || !emulate_hypercall(vcpu)))
+		return site_interpret(vcpu, site);	/* raises #UD */
+	stats.exit_callout++;
+	vcpu->rip = site->next;
+	return can_run(vcpu) && translate_resume(vcpu, site);
+}
+
 bool site_sti(struct vcpu *vcpu, struct site *site)
 {
 	vcpu->rip = site->next;

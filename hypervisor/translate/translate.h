@@ -81,6 +81,7 @@ bool site_exit(struct vcpu *vcpu, struct site *site);		/* unlinked direct branch
 bool site_interpret(struct vcpu *vcpu, struct site *site);	/* interpret one, go on */
 bool site_iret(struct vcpu *vcpu, struct site *site);
 bool site_sysret(struct vcpu *vcpu, struct site *site);
+bool site_hypercall(struct vcpu *vcpu, struct site *site);
 bool site_sti(struct vcpu *vcpu, struct site *site);
 bool site_fpu(struct vcpu *vcpu, struct site *site);		/* fetch SIMD state, retry */
 

@@ -24,6 +24,7 @@
 #include "emulate/emulate.h"
 #include "hostio/console.h"
 #include "hostio/io.h"
+#include "hypercall/hypercall.h"
 #include "machine/cpuid.h"
 #include "memory/ram.h"
 #include "memory/vtlb.h"
@@ -97,6 +98,8 @@ static int start(const struct machine_config *config)
 	emulate_init(vcpu);
 	emulate_fpu_fetch = world_fpu_fetch;
 	emulate_fpu_resident = true;	/* the engine leaves vector registers alone */
+	if (config->pv == MACHINE_PV_RING3)
+		hypercall_init();
 	gdb_fpu_fetch = fpu_to_memory;
 	gdb_idle = console_poll;
 	r = platform_init(serial_init(), config);

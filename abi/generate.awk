@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# See abi/generate.  POSIX awk: mawk is what a minimal system has.
+
+function fail(why) {
+	printf "%s:%d: %s\n", FILENAME, FNR, why > "/dev/stderr"
+	failed = 1
+	exit 1
+}
+
+# What stands behind the first tab is the record, behind the second one text.
+function text_of(line, n, parts) {
+	n = split(line, parts, /\t/)
+	return n > 2 ? parts[3] : ""
+}
+
+/^#/ || /^[ \t]*$/ { next }
+
+{
+	split($0, column, /\t/)
+	words = split(column[2], word, / /)
+	text = text_of($0)
+}
+
+$1 == "version" {
+	major = word[1]
+	minor = word[2]
+	oldest = word[3]
+	next
+}
+$1 == "feature" {
+	if (word[2] in feature_bit || ("bit", word[1]) in taken)
+		fail("feature twice: " word[2])
+	taken["bit", word[1]] = 1
+	feature_bit[word[2]] = word[1]
+	feature_name[++features] = word[2]
+	feature_text[features] = text
+	next
+}
+$1 == "const" {
+	const_name[++consts] = word[1]
+	const_value[consts] = word[2]
+	const_text[consts] = text
+	next
+}
+$1 == "struct" {
+	struct_name[++structs] = word[1]
+	in_struct = 1
+	offset = 0
+	next
+}
+$1 == "end" {
+	if (offset % 8)
+		fail("struct " struct_name[structs] " is not a multiple of 8 bytes")
+	struct_size[structs] = offset
+	in_struct = 0
+	next
+}
+in_struct {
+	name = word[1]
+	count = 1
+	if (match(name, /\[[0-9]+\]$/)) {
+		count = substr(name, RSTART + 1, RLENGTH - 2) + 0
+		name = substr(name, 1, RSTART - 1)
+	}
+	bytes = substr($1, 2) / 8
+	if ($1 !~ /^u(8|16|32|64)$/)
+		fail("no such type: " $1)
+	if (offset % bytes)
+		fail("field " name " is not aligned")
+	n = ++fields[structs]
+	field_type[structs, n] = $1
+	field_name[structs, n] = name
+	field_count[structs, n] = count
+	field_offset[structs, n] = offset
+	field_text[structs, n] = text
+	offset += bytes * count
+	next
+}
+$1 == "call" {
+	if (("call", word[1]) in taken)
+		fail("number twice: " word[1])
+	if (word[3] != "always" && !(word[3] in feature_bit))
+		fail("no such feature: " word[3])
+	taken["call", word[1]] = 1
+	call_number[++calls] = word[1]
+	call_name[calls] = word[2]
+	call_feature[calls] = word[3]
+	call_args[calls] = words - 3
+	if (words > 9)
+		fail("more than six arguments")
+	for (i = 4; i <= words; i++) {
+		split(word[i], pair, /:/)
+		if (pair[1] !~ /^(u32|u64|gpa)$/)
+			fail("no such argument type: " word[i])
+		arg_type[calls, i - 3] = pair[1]
+		arg_name[calls, i - 3] = pair[2]
+	}
+	next
+}
+$1 == "|" {
+	call_text[calls] = call_text[calls] (call_text[calls] == "" ? "" : "\n") column[2]
+	next
+}
+$1 == "returns" {
+	call_returns[calls] = column[2]
+	next
+}
+{ fail("not understood: " $0) }
+
+END {
+	if (failed)
+		exit 1
+	if (want == "header")
+		header()
+	else if (want == "table")
+		table()
+	else if (want == "layout")
+		layout()
+	else
+		reference()
+}
+
+function define(name, value, comment) {
+	printf "#define RING3_%s\t%s%s\n", name, value, (comment == "" ? "" : "\t/* " comment " */")
+}
+
+function header(	i, n, s) {
+	print "/* SPDX-License-Identifier: GPL-2.0-only OR MIT */"
+	print "/* Made by abi/generate from abi/ring3.abi: the hypercall ABI, for guest and host. */"
+	print "#ifndef RING3_ABI_H\n#define RING3_ABI_H\n"
+	print "#ifdef __KERNEL__\n#include <linux/types.h>\n#else\n#include <stdint.h>\n#endif\n"
+	define("ABI_MAJOR", major)
+	define("ABI_MINOR", minor)
+	define("ABI_OLDEST", oldest)
+	define("ABI_VERSION", "(RING3_ABI_MAJOR << 16 | RING3_ABI_MINOR)")
+	print "\n/* Features: bits. */"
+	for (i = 1; i <= features; i++)
+		define("FEATURE_" feature_name[i], feature_bit[feature_name[i]], feature_text[i])
+	s = ""
+	for (i = 1; i <= features; i++)
+		s = s (i > 1 ? " | \\\n\t " : "") "1ull << RING3_FEATURE_" feature_name[i]
+	define("FEATURES_ALL", "\\\n\t(" s ")")
+	print ""
+	for (i = 1; i <= consts; i++)
+		define(const_name[i], const_value[i] "u", const_text[i])
+	print "\n/* Calls: RAX; arguments in RDI, RSI, RDX, R10, R8, R9; the result in RAX. */"
+	for (i = 1; i <= calls; i++) {
+		s = ""
+		for (n = 1; n <= call_args[i]; n++)
+			s = s (n > 1 ? ", " : "") arg_type[i, n] " " arg_name[i, n]
+		define("CALL_" toupper(call_name[i]), call_number[i], s == "" ? "-" : s)
+	}
+	for (i = 1; i <= structs; i++) {
+		printf "\nstruct ring3_%s {\n", struct_name[i]
+		for (n = 1; n <= fields[i]; n++)
+			printf "\tuint%s_t %s%s;%s\n", substr(field_type[i, n], 2), field_name[i, n],
+				(field_count[i, n] > 1 ? "[" field_count[i, n] "]" : ""),
+				(field_text[i, n] == "" ? "" : "\t/* " field_text[i, n] " */")
+		print "};"
+	}
+	print "\n#ifdef __cplusplus\n#define RING3_ABI_ASSERT(c) static_assert(c, #c)"
+	print "#else\n#define RING3_ABI_ASSERT(c) _Static_assert(c, #c)\n#endif"
+	for (i = 1; i <= structs; i++) {
+		printf "RING3_ABI_ASSERT(sizeof(struct ring3_%s) == %d);\n", struct_name[i], struct_size[i]
+		for (n = 1; n <= fields[i]; n++)
+			printf "RING3_ABI_ASSERT(__builtin_offsetof(struct ring3_%s, %s) == %d);\n",
+				struct_name[i], field_name[i, n], field_offset[i, n]
+	}
+	print "\n#endif"
+}
+
+# HYPERCALL(number, name, feature bit or -1, arguments, mask of those that have 32 bits)
+function table(	i, n, mask) {
+	print "/* SPDX-License-Identifier: GPL-2.0-only OR MIT */"
+	print "/* Made by abi/generate from abi/ring3.abi. */"
+	for (i = 1; i <= calls; i++) {
+		mask = 0
+		for (n = 1; n <= call_args[i]; n++)
+			if (arg_type[i, n] == "u32")
+				mask += 2 ^ (n - 1)
+		printf "HYPERCALL(%d, %s, %s, %d, %d)\n", call_number[i], call_name[i],
+			(call_feature[i] == "always" ? -1 : feature_bit[call_feature[i]]), call_args[i], mask
+	}
+}
+
+function layout(	i, n) {
+	printf "\tprintf(\"version %%d.%%d\\n\", RING3_ABI_MAJOR, RING3_ABI_MINOR);\n"
+	for (i = 1; i <= structs; i++) {
+		printf "\tSTRUCT(%s);\n", struct_name[i]
+		for (n = 1; n <= fields[i]; n++)
+			printf "\tFIELD(%s, %s);\n", struct_name[i], field_name[i, n]
+	}
+	for (i = 1; i <= features; i++)
+		printf "\tVALUE(FEATURE_%s);\n", feature_name[i]
+	for (i = 1; i <= consts; i++)
+		printf "\tVALUE(%s);\n", const_name[i]
+	for (i = 1; i <= calls; i++)
+		printf "\tVALUE(CALL_%s);\n", toupper(call_name[i])
+}
+
+# A bar would end the table's cell.
+function cell(s) {
+	gsub(/\|/, "\\|", s)
+	return s
+}
+
+function reference(	i, n, s) {
+	print "<!-- SPDX-License-Identifier: MIT -->"
+	print "<!-- Made by `abi/generate reference` from abi/ring3.abi; change that. -->"
+	printf "# Hypercalls: reference, version %d.%d\n\n", major, minor
+	print "How to find and enter them, and what errors mean, is in [abi.md](abi.md). Names of C have"
+	print "the prefix `RING3_` (constants), `RING3_FEATURE_`, `RING3_CALL_`, `ring3_` (structures)."
+	print "\n## Features\n\n| bit | | |\n|---|---|---|"
+	for (i = 1; i <= features; i++)
+		printf "| %d | `%s` | %s |\n", feature_bit[feature_name[i]], feature_name[i], cell(feature_text[i])
+	print "\n## Calls"
+	for (i = 1; i <= calls; i++) {
+		s = ""
+		for (n = 1; n <= call_args[i]; n++)
+			s = s (n > 1 ? ", " : "") arg_type[i, n] " " arg_name[i, n]
+		printf "\n### %d: `%s(%s)`\n\n", call_number[i], call_name[i], s
+		print (call_feature[i] == "always" ? "Always there, before `version`, too." : \
+			"Feature `" call_feature[i] "`.")
+		if (call_text[i] != "")
+			print call_text[i]
+		printf "\nReturns %s.\n", call_returns[i]
+	}
+	print "\n## Structures"
+	for (i = 1; i <= structs; i++) {
+		printf "\n### `struct ring3_%s`, %d bytes\n\n| offset | type | field | |\n|---|---|---|---|\n",
+			struct_name[i], struct_size[i]
+		for (n = 1; n <= fields[i]; n++)
+			printf "| %d | %s | `%s%s` | %s |\n", field_offset[i, n], field_type[i, n], field_name[i, n],
+				(field_count[i, n] > 1 ? "[" field_count[i, n] "]" : ""), cell(field_text[i, n])
+	}
+	print "\n## Constants\n\n| | | |\n|---|---|---|"
+	for (i = 1; i <= consts; i++)
+		printf "| `%s` | %s | %s |\n", const_name[i], const_value[i], cell(const_text[i])
+}

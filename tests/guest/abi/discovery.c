@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A guest finds the hypercalls by CPUID beside KVM's leaves, both entry instructions work and
+ * change RAX only, version and features freeze, calls of features that were not accepted do not
+ * exist, and CPL3 gets -EPERM.  features=0: accepts none.
+ */
+#include "ring3.h"
+#include "test.h"
+#include "trap.h"
+#include "user.h"
+
+user_program(user_vmcall, "vmcall\n\tsyscall");
+user_program(user_vmmcall, "vmmcall\n\tsyscall");
+
+static void leaves(uint32_t base)
+{
+	struct cpuid kvm = cpuid(0x40000000, 0), r = cpuid(base, 0);
+
+	expect_equal(kvm.ebx, 0x4b4d564b, "KVM's leaves");
+	expect_equal(base & 0xff, 0);
+	expect_equal(r.eax, base + RING3_CPUID_LIMITS, "highest leaf");
+	r = cpuid(base + RING3_CPUID_VERSION, 0);
+	expect_equal(r.eax, RING3_ABI_VERSION);
+	expect_equal(r.ebx, RING3_ABI_OLDEST);
+	expect_equal(r.ecx, RING3_ENTRY_VMCALL | RING3_ENTRY_VMMCALL);
+	r = cpuid(base + RING3_CPUID_FEATURES, 0);
+	expect_equal(r.eax | (uint64_t)r.ebx << 32, RING3_FEATURES_ALL);
+	r = cpuid(base + RING3_CPUID_LIMITS, 0);
+	expect_equal(r.ecx, test_option("devices", 2), "devices");
+	expect_equal(r.edx, 1, "CPUs");
+}
+
+/* All registers and flags but RAX, for a call that fails and one that works. */
+#define PRESERVES(instruction, number)							\
+	do {										\
+		uint64_t a = (number), flags, bx = 0x1111, cx = 0x2222, bad;		\
+		__asm__ volatile("mov $0x8d7, %%r8d\n\tpush %%r8\n\tpopf\n\t"		\
+			"mov $8, %%r8d\n\tmov $9, %%r9d\n\tmov $10, %%r10d\n\tmov $11, %%r11d\n\t"	\
+			"mov $12, %%r12d\n\tmov $13, %%r13d\n\tmov $14, %%r14d\n\tmov $15, %%r15d\n\t"	\
+			instruction "\n\tpushf\n\tpop %[flags]\n\t"			\
+			"sub $8, %%r8\n\tsub $9, %%r9\n\tsub $10, %%r10\n\tsub $11, %%r11\n\t"	\
+			"sub $12, %%r12\n\tsub $13, %%r13\n\tsub $14, %%r14\n\tsub $15, %%r15\n\t"	\
+			"or %%r9, %%r8\n\tor %%r10, %%r8\n\tor %%r11, %%r8\n\tor %%r12, %%r8\n\t"	\
+			"or %%r13, %%r8\n\tor %%r14, %%r8\n\tor %%r15, %%r8\n\tmov %%r8, %[bad]"	\
+			: "+a"(a), [flags] "=&b"(flags), "+c"(cx), [bad] "=d"(bad)	\
+			: "D"(0), "S"(0), "d"(0)					\
+			: "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc"); \
+		expect_equal(flags & (FLAG_ARITH), 0x8d7 & FLAG_ARITH, instruction);	\
+		expect_equal(bad, 0, "registers of " instruction);			\
+		expect_equal(cx, 0x2222);						\
+		(void)bx;								\
+	} while (0)
+
+static void freezes(uint64_t features)
+{
+	expect_equal(ring3_call(RING3_CALL_VCPU_PAGE, 0, 0, 0, 0), HYPERCALL_ENOSYS, "before version");
+	expect_equal(ring3_call(RING3_CALL_CONSOLE_READ, 0, 0, 0, 0), HYPERCALL_ENOSYS, "before version");
+	expect_equal(ring3_call(RING3_CALL_VERSION, 2 << 16, features, 0, 0), HYPERCALL_EINVAL);
+	expect_equal(ring3_call(RING3_CALL_VERSION, RING3_ABI_VERSION + 1, features, 0, 0), HYPERCALL_EINVAL);
+	expect_equal(ring3_call(RING3_CALL_VERSION, RING3_ABI_VERSION, 1ul << 63, 0, 0), HYPERCALL_EINVAL);
+	expect_equal(ring3_call(RING3_CALL_VERSION, RING3_ABI_VERSION | 1ul << 32, features, 0, 0),
+		     HYPERCALL_EINVAL, "upper half");
+	expect_equal(ring3_call(RING3_CALL_VERSION, RING3_ABI_VERSION, features, 0, 0), 0);
+	expect_equal(ring3_call_vmmcall(RING3_CALL_VERSION, RING3_ABI_VERSION, features, 0, 0), 0);
+	expect_equal(ring3_call(RING3_CALL_VERSION, RING3_ABI_VERSION, features ^ 2, 0, 0), HYPERCALL_EBUSY);
+	expect_equal(ring3_call(RING3_CALL_VERSION, 2 << 16, features, 0, 0), HYPERCALL_EBUSY);
+}
+
+static void unknown(void)
+{
+	static const uint8_t reserved[] = { 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 23, 25, 26, 255 };
+	uint64_t seed = 88172645463325252ul;
+
+	for (unsigned i = 0; i < sizeof(reserved); i++)
+		expect_equal(ring3_call(reserved[i], ~0ul, ~0ul, ~0ul, ~0ul), HYPERCALL_ENOSYS, "%u", reserved[i]);
+	for (unsigned i = 0; i < 2000; i++) {
+		seed ^= seed << 13;
+		seed ^= seed >> 7;
+		seed ^= seed << 17;
+		if (seed >= 26)
+			expect_equal(ring3_call(seed, seed * 3, seed * 5, seed * 7, seed * 11), HYPERCALL_ENOSYS);
+	}
+}
+
+static void user(void)
+{
+	user_init();
+	for (uint64_t number = 0; number < 30; number++) {
+		user_prepare(user_address(user_vmcall));
+		user_frame.rax = number;
+		expect_equal(user_enter(), TRAP_SYSCALL);
+		expect_equal(user_frame.rax, HYPERCALL_EPERM, "call %lu", number);
+		user_prepare(user_address(user_vmmcall));
+		user_frame.rax = number;
+		expect_equal(user_enter(), TRAP_SYSCALL);
+		expect_equal(user_frame.rax, HYPERCALL_EPERM, "call %lu", number);
+	}
+}
+
+void test_main(void)
+{
+	uint64_t features = test_option("features", RING3_FEATURES_ALL);
+
+	ring3_need();
+	leaves(ring3_base());
+	PRESERVES("vmcall", 255);
+	PRESERVES("vmmcall", 255);
+	freezes(features);
+	PRESERVES("vmcall", RING3_CALL_CONSOLE_WRITE);
+	unknown();
+	for (unsigned n = 1; !features && n < 24; n++)
+		if (n != RING3_CALL_CONSOLE_WRITE)
+			expect_equal(ring3_call(n, 0, 0, 0, 0), HYPERCALL_ENOSYS, "call %u, not accepted", n);
+	user();
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A disk without a bus: found, set up and kicked by hypercalls.  What the image holds is read, what
+ * is written is read back, and each completion comes as an event: one interrupt of the chosen
+ * vector, no EOI, held back by RFLAGS.IF, by the page's flag and by the event's mask.
+ */
+#include "page.h"
+#include "ring3.h"
+#include "test.h"
+#include "time.h"
+#include "trap.h"
+#include "virtio.h"
+
+#define VECTOR	0x61
+#define EVENT	70
+
+static volatile struct ring3_vcpu_page *shared;
+static volatile struct virtq_desc *desc;
+static volatile struct virtq_avail *avail;
+static volatile struct virtq_used *used;
+static uint64_t desc_pa, avail_pa, used_pa, data_pa;
+static volatile uint64_t interrupts, taken;
+
+static bool event_interrupt(struct trap_frame *f)
+{
+	(void)f;
+	interrupts++;
+	taken |= __atomic_exchange_n(&shared->pending[1], 0, __ATOMIC_SEQ_CST);
+	return true;
+}
+
+static void disk_start(void)
+{
+	uint64_t setup_pa = page_alloc();
+	struct ring3_queue *setup = phys_to_virt(setup_pa);
+
+	desc = phys_to_virt(desc_pa = page_alloc());
+	avail = phys_to_virt(avail_pa = page_alloc());
+	used = phys_to_virt(used_pa = page_alloc());
+	*setup = (struct ring3_queue){ .size = sizeof(*setup), .entries = VIRTIO_ENTRIES, .event = EVENT,
+				       .desc = desc_pa, .avail = avail_pa, .used = used_pa };
+	expect_equal(ring3_call(RING3_CALL_DEVICE_STATUS, 0, 0, 0, 0), 0);
+	expect_equal(ring3_call(RING3_CALL_DEVICE_STATUS, 0, 3, 0, 0), 3);
+	expect_equal(ring3_call(RING3_CALL_DEVICE_FEATURES, 0, 1ul << 32, 0, 0), 0);
+	expect_equal(ring3_call(RING3_CALL_DEVICE_STATUS, 0, 0xb, 0, 0), 0xb);
+	expect_equal(ring3_call(RING3_CALL_QUEUE_SETUP, 0, 0, setup_pa, 0), 0);
+	expect_equal(ring3_call(RING3_CALL_DEVICE_STATUS, 0, 0xf, 0, 0), 0xf);
+}
+
+/* One request of 512 bytes; true: used within two seconds. */
+static bool request(uint32_t type, uint64_t sector)
+{
+	uint32_t *header = phys_to_virt(data_pa);
+	volatile uint8_t *status = (uint8_t *)phys_to_virt(data_pa) + 1024;
+	uint16_t before = used->idx;
+
+	header[0] = type;
+	header[1] = 0;
+	header[2] = (uint32_t)sector;
+	header[3] = 0;
+	*status = 0xff;
+	desc[0] = (struct virtq_desc){ data_pa, 16, VIRTQ_NEXT, 1 };
+	desc[1] = (struct virtq_desc){ data_pa + 512, 512, VIRTQ_NEXT | (type ? 0 : VIRTQ_WRITE), 2 };
+	desc[2] = (struct virtq_desc){ data_pa + 1024, 1, VIRTQ_WRITE, 0 };
+	avail->ring[avail->idx % VIRTIO_ENTRIES] = 0;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	avail->idx = (uint16_t)(avail->idx + 1);
+	expect_equal(ring3_call(RING3_CALL_QUEUE_KICK, 0, 0, 0, 0), 0);
+	for (unsigned i = 0; i < 20000 && used->idx == before; i++)
+		time_delay_us(100);
+	expect_equal(*status, 0, "status of request %u, sector %lu", type, sector);
+	return expect_equal(used->idx, (uint16_t)(before + 1));
+}
+
+static void contents(void)
+{
+	uint8_t *data = (uint8_t *)phys_to_virt(data_pa) + 512;
+
+	for (uint64_t sector = 0; sector < 2048; sector += 227) {
+		if (!request(0, sector))
+			return;
+		expect(data[0] == sector % 127 + 1 && data[511] == sector % 127 + 1, "sector %lu: %u", sector,
+		       data[0]);
+	}
+	for (unsigned i = 0; i < 512; i++)
+		data[i] = (uint8_t)(i * 3);
+	request(1, 77);
+	for (unsigned i = 0; i < 512; i++)
+		data[i] = 0;
+	request(0, 77);
+	for (unsigned i = 0; i < 512; i++)
+		if (!expect(data[i] == (uint8_t)(i * 3), "byte %u", i))
+			break;
+	request(0, 78);
+	expect_equal(data[0], 79, "the sector behind");
+}
+
+/* A request ends with interrupts held back in one way; then `let` lets it through. */
+#define HELD(hold, let, why)								\
+	do {										\
+		uint64_t start = interrupts;						\
+		hold;									\
+		request(0, 5);								\
+		time_delay_us(2000);							\
+		expect_equal(interrupts, start, "held back: " why);			\
+		expect(shared->pending[1] & 1ul << (EVENT - 64), "pending: " why);	\
+		let;									\
+		expect(time_wait(&interrupts, start + 1, 1000), "let through: " why);	\
+		expect_equal(interrupts, start + 1, "once: " why);			\
+	} while (0)
+
+static void events(void)
+{
+	uint64_t before = interrupts;
+
+	cpu_sti();
+	request(0, 9);
+	expect(time_wait(&interrupts, before + 1, 1000), "an interrupt");
+	expect_equal(taken, 1ul << (EVENT - 64));
+	request(0, 9);
+	expect(time_wait(&interrupts, before + 2, 1000), "another, without EOI");
+	HELD(cpu_cli(), cpu_sti(), "RFLAGS.IF");
+	HELD(ring3_call(RING3_CALL_EVENT_MASK, EVENT, 1, 0, 0),
+	     ring3_call(RING3_CALL_EVENT_MASK, EVENT, 0, 0, 0), "event_mask");
+	HELD(shared->interrupts = 0,
+	     { expect_equal(shared->waiting, 1, "waiting"); shared->waiting = 0; shared->interrupts = 1;
+	       ring3_call(RING3_CALL_EVENT_RETRY, 0, 0, 0, 0); }, "the page's flag");
+	HELD(ring3_call(RING3_CALL_EVENT_SETUP, 0, 0, 0, 0),
+	     ring3_call(RING3_CALL_EVENT_SETUP, VECTOR, 0, 0, 0), "no vector");
+	cpu_cli();
+}
+
+static void capacity(void)
+{
+	uint64_t pa = page_alloc();
+
+	expect_equal(ring3_call(RING3_CALL_DEVICE_CONFIG, 0, 0, pa, 8), 0);
+	expect_equal(*(uint64_t *)phys_to_virt(pa), 2048, "sectors");
+}
+
+void test_main(void)
+{
+	uint64_t pa;
+
+	ring3_accept();
+	pa = page_alloc();
+	shared = phys_to_virt(pa);
+	shared->size = sizeof(*shared);
+	shared->interrupts = 1;
+	trap_handler[VECTOR] = event_interrupt;
+	expect_equal(ring3_call(RING3_CALL_VCPU_PAGE, pa, 0, 0, 0), 0);
+	expect_equal(ring3_call(RING3_CALL_EVENT_SETUP, VECTOR, 0, 0, 0), 0);
+	data_pa = page_alloc();
+	capacity();
+	disk_start();
+	cpu_cli();
+	contents();
+	expect_equal(interrupts, 0, "with interrupts off");
+	cpu_sti();
+	time_delay_us(1000);
+	cpu_cli();
+	expect_equal(interrupts, 1, "one for all that came");
+	events();
+	expect_equal(ring3_call(RING3_CALL_DEVICE_STATUS, 0, 0, 0, 0), 0);
+}
