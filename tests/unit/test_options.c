@@ -85,6 +85,10 @@ START_TEST(everything)
 	ck_assert_uint_eq(o.machine.gdb_port, 1234);
 	ck_assert_int_eq(o.machine.engine, MACHINE_ENGINE_EMULATE);
 	ck_assert_int_eq(o.log_level, LOG_DEBUG);
+	ck_assert_int_eq(parse("--kernel k --disk null=1M,device=pv --net null,device=pv --pv ring3"), 0);
+	ck_assert_int_eq(o.machine.pv, MACHINE_PV_RING3);
+	ck_assert_int_eq(o.machine.disk[0].device, DISK_PV);
+	ck_assert_int_eq(o.machine.net[0].device, NET_DEVICE_PV);
 	ck_assert_int_eq(parse("--kernel=k --memory=64M --gdb=1 --quiet"), 0);
 	ck_assert(!o.machine.gdb_wait);
 	ck_assert_int_eq(o.log_level, LOG_ERROR);
@@ -113,7 +117,8 @@ START_TEST(refused)
 	const char *bad[] = {
 		"", "vmlinuz", "--kernel", "--nonsense", "--kernel k extra", "-z", "--kernel k --m",
 		"--kernel k -m 1M", "--kernel k -m 2T", "--kernel k -m", "--kernel k -m lots",
-		"--kernel k --pv xen", "--kernel k --serial tcp:1", "--kernel k --serial file:",
+		"--kernel k --pv xen", "--kernel k --disk null=1M,device=pv",
+		"--kernel k --pv kvm --net null,device=pv", "--kernel k --serial tcp:1", "--kernel k --serial file:",
 		"--kernel k --serial unix:", "--kernel k --timeout -1", "--kernel k --timeout 1s",
 		"--kernel k --timeout 99999999999", "--kernel k --trace exits,nothing",
 		"--kernel k --gdb 0", "--kernel k --gdb 65536", "--kernel k --gdb 1,now",

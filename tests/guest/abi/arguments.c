@@ -92,7 +92,7 @@ static void device(uint64_t n, uint32_t type)
 	do {											\
 		struct ring3_queue saved = *queue;						\
 		queue->field = (value);								\
-		expect_equal(ring3_call(RING3_CALL_QUEUE_SETUP, n, 0, page_pa, 0), error, #field " " #value); \
+		expect_equal(ring3_call(RING3_CALL_QUEUE_SETUP, n, 0, page_pa, 0), error, #field);	\
 		*queue = saved;									\
 	} while (0)
 	REFUSED(entries, 0, HYPERCALL_EINVAL);

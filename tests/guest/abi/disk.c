@@ -109,6 +109,19 @@ static void contents(void)
 		expect_equal(interrupts, start + 1, "once: " why);			\
 	} while (0)
 
+static void flag_clear(void)
+{
+	shared->interrupts = 0;
+}
+
+static void flag_set(void)
+{
+	expect_equal(shared->waiting, 1, "waiting");
+	shared->waiting = 0;
+	shared->interrupts = 1;
+	ring3_call(RING3_CALL_EVENT_RETRY, 0, 0, 0, 0);
+}
+
 static void events(void)
 {
 	uint64_t before = interrupts;
@@ -122,9 +135,7 @@ static void events(void)
 	HELD(cpu_cli(), cpu_sti(), "RFLAGS.IF");
 	HELD(ring3_call(RING3_CALL_EVENT_MASK, EVENT, 1, 0, 0),
 	     ring3_call(RING3_CALL_EVENT_MASK, EVENT, 0, 0, 0), "event_mask");
-	HELD(shared->interrupts = 0,
-	     { expect_equal(shared->waiting, 1, "waiting"); shared->waiting = 0; shared->interrupts = 1;
-	       ring3_call(RING3_CALL_EVENT_RETRY, 0, 0, 0, 0); }, "the page's flag");
+	HELD(flag_clear(), flag_set(), "the page's flag");
 	HELD(ring3_call(RING3_CALL_EVENT_SETUP, 0, 0, 0, 0),
 	     ring3_call(RING3_CALL_EVENT_SETUP, VECTOR, 0, 0, 0), "no vector");
 	cpu_cli();

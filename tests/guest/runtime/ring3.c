@@ -29,7 +29,8 @@ void ring3_accept(void)
 
 	ring3_need();
 	r = cpuid(ring3_base() + RING3_CPUID_FEATURES, 0);
-	expect_equal(ring3_call(RING3_CALL_VERSION, RING3_ABI_VERSION, r.eax | (uint64_t)r.ebx << 32, 0, 0), 0);
+	expect_equal(ring3_call(RING3_CALL_VERSION, RING3_ABI_VERSION, r.eax | (uint64_t)r.ebx << 32, 0, 0),
+		     0);
 }
 
 #define CALL(name, instruction)								\
