@@ -4,24 +4,16 @@
  * none writes outside what it names, and afterwards the devices still start.  (Not shutdown.)
  */
 #include "page.h"
+#include "random.h"
 #include "ring3.h"
+#include "sandbox.h"
 #include "test.h"
 #include "trap.h"
 
 #define ROUNDS		60000u
 #define SANDBOX		(1ul << 18)
-#define GUARD		(1ul << 16)
 
-static uint64_t seed = 0x9e3779b97f4a7c15, sandbox;
-static uint8_t *guard_low, *guard_high;
-
-static uint64_t random(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
-}
+static uint64_t sandbox;
 
 static bool dismiss(struct trap_frame *f)
 {
@@ -128,18 +120,12 @@ static void abuse(void)
 void test_main(void)
 {
 	ring3_accept();
-	seed ^= test_option("seed", 0) * 0xbf58476d1ce4e5b9;
-	sandbox = page_alloc_aligned(SANDBOX + 2 * GUARD, PAGE_SIZE) + GUARD;
-	guard_low = phys_to_virt(sandbox - GUARD);
-	guard_high = phys_to_virt(sandbox + SANDBOX);
-	for (unsigned i = 0; i < GUARD; i++)
-		guard_low[i] = guard_high[i] = (uint8_t)(i * 7);
+	random_seed = 0x9e3779b97f4a7c15 ^ test_option("seed", 0) * 0xbf58476d1ce4e5b9;
+	sandbox = sandbox_make(SANDBOX);
 	for (unsigned v = 32; v < 256; v++)
 		trap_handler[v] = dismiss;
 	abuse();
 	expect_equal(ring3_call(RING3_CALL_VCPU_PAGE, 0, 0, 0, 0), 0);
 	devices_start();
-	for (unsigned i = 0; i < GUARD; i++)
-		if (!expect(guard_low[i] == (uint8_t)(i * 7) && guard_high[i] == (uint8_t)(i * 7), "guard %u", i))
-			break;
+	sandbox_check();
 }

@@ -4,19 +4,12 @@
  * machine monitor.  Each run begins with the registers pointing into scratch memory.
  */
 #include "page.h"
+#include "random.h"
 #include "test.h"
 #include "time.h"
 #include "trap.h"
 
-static uint64_t seed, resume_rsp;
-
-static uint64_t random(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
-}
+static uint64_t resume_rsp;
 
 extern char resume[];
 
@@ -49,7 +42,7 @@ void test_main(void)
 	uint64_t runs = test_option("runs", 2000), pa = page_alloc_aligned(4 * PAGE_SIZE, PAGE_SIZE);
 	uint64_t text = TEST_BASE;
 
-	seed = test_option("seed", 1) * 0x9e3779b97f4a7c15ul;
+	random_seed = test_option("seed", 1) * 0x9e3779b97f4a7c15ul;
 	for (uint64_t o = 0; o < 4 * PAGE_SIZE; o += PAGE_SIZE)
 		page_map(text + o, pa + o, PTE_P | PTE_W);
 	lapic_enable();

@@ -7,21 +7,13 @@
  */
 #include "page.h"
 #include "pci.h"
+#include "random.h"
 #include "test.h"
 
 #define ROUNDS		40000u
 #define GUARD_PAGES	64u
 
-static uint64_t seed = 0x2545f4914f6cdd1d;
 static uint64_t guard[GUARD_PAGES];
-
-static uint64_t random(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
-}
 
 /* Values that mean something here and there, among the merely random. */
 static uint32_t value(void)
@@ -126,7 +118,7 @@ void test_main(void)
 	struct pci_place at;
 	unsigned found = 0;
 
-	seed ^= test_option("seed", 0) * 0x9e3779b97f4a7c15;
+	random_seed = 0x2545f4914f6cdd1d ^ test_option("seed", 0) * 0x9e3779b97f4a7c15;
 	guards_fill();
 	while (pci_find(0xffff, 0xffff, found, &at)) {
 		abuse(at, configuration);

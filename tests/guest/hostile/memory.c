@@ -7,22 +7,13 @@
  * the hole, case=2: the hole, nothing mapped.
  */
 #include "page.h"
+#include "random.h"
 #include "runtime.h"
 #include "test.h"
 #include "trap.h"
 
 #define HOLE		0xffff800000010000ul
 #define HOLE_SIZE	(8ul << 40)
-
-static uint64_t seed = 88172645463325252ul;
-
-static uint64_t random(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
-}
 
 static bool mapped(uint64_t at)
 {

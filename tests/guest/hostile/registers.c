@@ -5,18 +5,9 @@
  * registers, 3: CR0 and EFER and CR3 (which may end the machine).
  */
 #include "page.h"
+#include "random.h"
 #include "test.h"
 #include "trap.h"
-
-static uint64_t seed;
-
-static uint64_t random(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
-}
 
 static bool dismiss(struct trap_frame *f)
 {
@@ -141,7 +132,7 @@ void test_main(void)
 {
 	static void (*const what[])(void) = { msrs, ports, controls, fatal };
 
-	seed = test_option("seed", 1) * 0x9e3779b97f4a7c15ul;
+	random_seed = test_option("seed", 1) * 0x9e3779b97f4a7c15ul;
 	for (unsigned v = 0x20; v < 0x100; v++)
 		trap_handler[v] = dismiss;
 	trap_handler[DB] = dismiss;

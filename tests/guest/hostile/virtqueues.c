@@ -6,25 +6,17 @@
  * machine lives, and after a reset the device works.
  */
 #include "page.h"
+#include "random.h"
+#include "sandbox.h"
 #include "test.h"
 #include "time.h"
 #include "virtio.h"
 
 #define ROUNDS		300u
 #define SANDBOX		(1ul << 20)	/* RAM that descriptors may name */
-#define GUARD		(1ul << 16)	/* on both sides of it */
 #define NEEDS_RESET	0x40
 
-static uint64_t seed = 0x9e3779b97f4a7c15, sandbox;
-static uint8_t *guard_low, *guard_high;
-
-static uint64_t random(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
-}
+static uint64_t sandbox;
 
 static uint64_t address(const struct virtio_queue *q)
 {
@@ -145,12 +137,8 @@ void test_main(void)
 	struct virtio_device v = { .queues = 0 };
 	unsigned found = 0;
 
-	seed ^= test_option("seed", 0) * 0xbf58476d1ce4e5b9;
-	sandbox = page_alloc_aligned(SANDBOX + 2 * GUARD, PAGE_SIZE) + GUARD;
-	guard_low = phys_to_virt(sandbox - GUARD);
-	guard_high = phys_to_virt(sandbox + SANDBOX);
-	for (unsigned i = 0; i < GUARD; i++)
-		guard_low[i] = guard_high[i] = (uint8_t)(i * 7);
+	random_seed = 0x9e3779b97f4a7c15 ^ test_option("seed", 0) * 0xbf58476d1ce4e5b9;
+	sandbox = sandbox_make(SANDBOX);
 	while (virtio_find(found, &v)) {
 		abuse(&v);
 		works(&v);
@@ -160,7 +148,5 @@ void test_main(void)
 	}
 	print("%u virtio devices\n", found);
 	expect(found >= 3, "devices to abuse");
-	for (unsigned i = 0; i < GUARD; i++)
-		if (!expect(guard_low[i] == (uint8_t)(i * 7) && guard_high[i] == (uint8_t)(i * 7), "guard %u", i))
-			break;
+	sandbox_check();
 }

@@ -8,6 +8,7 @@
  * which page faults bring back, so that every instruction is restarted from a fault somewhere.
  * step=1: a single-step trap behind every instruction instead of a timer.
  */
+#include "random.h"
 #include "test.h"
 #include "time.h"
 #include "user.h"
@@ -51,15 +52,7 @@ user_program(user_work, WORK "syscall");
 static volatile uint64_t ticks, repaired;
 static bool take_away;
 static uint64_t scratch_pa;
-static uint64_t seed = 88172645463325252ul, unit;
-
-static uint64_t random(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
-}
+static uint64_t unit;
 
 static void leaf_change(uint64_t va, uint64_t entry)
 {

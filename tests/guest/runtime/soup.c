@@ -5,6 +5,8 @@
  */
 #include "soup.h"
 
+#include "random.h"
+
 #include "runtime.h"
 
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI };
@@ -15,9 +17,7 @@ static unsigned length, patches[8], patch_count;
 
 uint64_t soup_random(struct soup *s)
 {
-	s->seed ^= s->seed << 13;
-	s->seed ^= s->seed >> 7;
-	s->seed ^= s->seed << 17;
+	random_step(&s->seed);
 	return s->seed * 0x2545f4914f6cdd1dul;
 }
 

@@ -5,6 +5,7 @@
  * and system calls in which the kernel writes to user memory.  Each program's checksum must be what
  * it is when it runs alone and undisturbed.  pcid=1: spaces are switched without flushing.
  */
+#include "random.h"
 #include "runtime.h"
 #include "test.h"
 #include "time.h"
@@ -43,16 +44,8 @@ static struct task {
 	uint8_t fx[512] __attribute__((aligned(16)));
 } tasks[TASKS];
 
-static uint64_t template[PAGES], seed = 12345, switches, faults, evictions;
+static uint64_t template[PAGES], switches, faults, evictions;
 static bool pcid;
-
-static uint64_t random(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
-}
 
 static bool tick(struct trap_frame *f)
 {
@@ -191,6 +184,7 @@ void test_main(void)
 	uint64_t rounds = test_option("rounds", 100), want[TASKS];
 	unsigned left = TASKS;
 
+	random_seed = 12345;
 	user_init();
 	pcid = test_option("pcid", 0);
 	if (pcid && !(cpu_has_pcid() && cpu_has_invpcid()))

@@ -4,22 +4,13 @@
  * the kernel gets an exception, a system call or an interrupt with CPL3 selectors, its own memory
  * is untouched, and well-behaved programs run as before.
  */
+#include "random.h"
 #include "runtime.h"
 #include "test.h"
 #include "time.h"
 #include "user.h"
 
 user_program(u_alive, "movq %rdi, %xmm0; movq %xmm0, %rax; cld; push %rax; pop %rbx; int $0x80");
-
-static uint64_t seed;
-
-static uint64_t random(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
-}
 
 static bool tick(struct trap_frame *f)
 {
@@ -34,7 +25,7 @@ void test_main(void)
 	uint64_t runs = test_option("runs", 3000), code = page_alloc_aligned(4 * PAGE_SIZE, PAGE_SIZE);
 	uint64_t counts[257] = { 0 };
 
-	seed = test_option("seed", 1) * 0x9e3779b97f4a7c15ul;
+	random_seed = test_option("seed", 1) * 0x9e3779b97f4a7c15ul;
 	user_init();
 	lapic_enable();
 	trap_handler[0x50] = tick;
