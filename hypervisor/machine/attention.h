@@ -12,7 +12,8 @@
 
 static inline bool attention_pending(void)
 {
-	return io_pending() || io_overdue() || clock_tsc() >= timers_soft_tsc;
+	return io_pending() || io_overdue() ||
+	       (timers_soft_tsc != TIMER_NEVER && clock_tsc() >= timers_soft_tsc);
 }
 
 #endif

@@ -32,7 +32,7 @@ void timers_run(uint64_t now_ns);	/* call what is due, in order */
  * end of each timers_run(); trap/ installs it. */
 extern void (*timers_changed)(uint64_t next_ns);
 
-/* TSC from which a timer with slack is due; for whoever comes by. */
+/* TSC from which a timer with slack is due; TIMER_NEVER: there is none.  For whoever comes by. */
 extern uint64_t timers_soft_tsc;
 
 #endif

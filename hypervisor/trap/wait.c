@@ -30,21 +30,23 @@
 #define IDLE_PERIOD_NS		2000000u	/* a packet may come */
 
 static uint64_t window;				/* ns; 0: sleep at once */
-static struct timer look = { .index = -1 };
 
 static void look_expired(void *device)
 {
 	(void)device;	/* that the loop runs is all there is to it: it calls io_poll() */
 }
 
+static struct timer look = { .expired = look_expired, .index = -1 };
+
 void wait_watch(void)
 {
-	bool busy = io_in_flight();
+	bool busy;
 
-	if (look.index >= 0 || !(busy || io_watching()))
+	if (look.index >= 0)
 		return;
-	if (!look.expired)
-		timer_init(&look, look_expired, NULL);
+	busy = io_in_flight();
+	if (!busy && !io_watching())
+		return;
 	timer_arm(&look, clock_ns() + (busy ? BUSY_PERIOD_NS : IDLE_PERIOD_NS));
 }
 
@@ -74,8 +76,7 @@ void wait_halted(struct vcpu *vcpu)
 	uint64_t next, start;
 	unsigned n = 0;
 
-	if (look.index >= 0)
-		timer_cancel(&look);
+	timer_cancel(&look);
 	io_idle();
 	if (vcpu->fast.kick)
 		return;

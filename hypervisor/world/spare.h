@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Is there a CPU to spare?  Decides where kernel world and user worlds run and
- * whether they may spin for each other; asked by baton.c only.
+ * whether they may spin, for each other (baton.c) and for back-ends (trap/wait.c).
  */
 #ifndef RING3_WORLD_SPARE_H
 #define RING3_WORLD_SPARE_H
