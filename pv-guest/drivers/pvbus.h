@@ -94,7 +94,7 @@ int pv_device_start(struct pv_device *dev);
 
 /*
  * Resets the device: when this returns, its queues do not exist, no memory of theirs is in use,
- * no callback of the driver's runs.  0, or -ENODEV (gone, with the same guarantees), or another
+ * changed() does not run.  0, or -ENODEV (gone, with the same guarantees), or another
  * -errno: the hypervisor refuses, and nothing is guaranteed.  May sleep.
  */
 int pv_device_reset(struct pv_device *dev);
@@ -112,6 +112,13 @@ void pv_device_lost(struct pv_device *dev);
 int pv_config_read(struct pv_device *dev, unsigned int offset, void *buffer, unsigned int length);
 int pv_config_write(struct pv_device *dev, unsigned int offset, const void *buffer,
 		    unsigned int length);
+
+/*
+ * For pvring.c: queue_setup with this structure, of queue `queue` or RING3_QUEUE_CONFIG.  0 or
+ * -errno; may sleep.
+ */
+struct ring3_queue;
+int pv_queue_setup(struct pv_device *dev, u32 queue, const struct ring3_queue *setup);
 
 /* virtio 1.x is little-endian; these name that for sparse. */
 #define pv_to_cpu16(x) __virtio16_to_cpu(true, x)
