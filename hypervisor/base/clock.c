@@ -21,7 +21,7 @@
 #include "base/hostcall.h"
 #include "base/log.h"
 
-#define SHIFT			48
+#define SHIFT			CLOCK_SHIFT
 #define CALIBRATE_NS		4000000ull
 #define SAMPLE_TRIES		8
 #define NS_PER_S		1000000000ull
@@ -184,6 +184,11 @@ uint64_t clock_ns_to_tsc(uint64_t ns)
 		return ticks > UINT64_MAX - base_tsc ? UINT64_MAX : base_tsc + (uint64_t)ticks;
 	}
 	return base_tsc - (uint64_t)((u128)(base_ns - ns) * inverse >> SHIFT);
+}
+
+struct clock_line clock_line(void)
+{
+	return (struct clock_line){ base_tsc, base_ns, mult };
 }
 
 uint64_t clock_ns(void)

@@ -18,6 +18,12 @@ uint64_t clock_tsc_khz(void);
 uint64_t clock_ns(void);		/* monotonic, ns, from the TSC, CLOCK_MONOTONIC's origin */
 uint64_t clock_tsc_to_ns(uint64_t tsc);	/* same origin as clock_ns() */
 uint64_t clock_ns_to_tsc(uint64_t ns);
+/* The line that these two are on, from its last bend on: ns + ((TSC - tsc) * mult >> CLOCK_SHIFT). */
+#define CLOCK_SHIFT	48
+struct clock_line {
+	uint64_t tsc, ns, mult;
+};
+struct clock_line clock_line(void);
 /* Follow CLOCK_MONOTONIC's slewing: call every few seconds.  One system call; never a step. */
 void clock_recalibrate(void);
 /* Wall clock, ns since the epoch (CLOCK_REALTIME by system call). */

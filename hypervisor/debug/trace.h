@@ -63,7 +63,8 @@
 	X(WORLD_SYNC,	WORLD,		"world",	"requests")		\
 	X(WORLD_CLEAR,	WORLD,		"world",	"-")			\
 	X(FPU_MOVE,	WORLD,		"from",		"to")			\
-	X(HYPERCALL,	HYPERCALLS,	"number",	"result")
+	X(HYPERCALL,	HYPERCALLS,	"number",	"result")		\
+	X(GUEST,	HYPERCALLS,	"a",		"b")
 
 enum trace_class_bit {
 #define X(class, name, text)	TRACE_BIT_##class,

@@ -58,6 +58,14 @@ static bool page_has_unmasked(void)
 	return false;
 }
 
+bool event_waits(void)
+{
+	for (unsigned i = 0; i < WORDS; i++)
+		if (events.early[i] & ~events.masked[i])
+			return true;
+	return page_has_unmasked();
+}
+
 void event_retry(void)
 {
 	if (page_has_unmasked())

@@ -20,6 +20,9 @@ void event_set_vector(uint8_t vector);		/* 0: no interrupts */
 void event_mask(unsigned event, bool masked);
 void event_retry(void);
 
+/* Is an unmasked event pending, whether the guest is willing or not? */
+bool event_waits(void);
+
 /* For irq.c: is there an event to interrupt for, with the guest willing?  Tells the guest if it
  * is not.  event_take(): its vector; the interrupt is delivered then. */
 bool event_pending(void);

@@ -11,6 +11,7 @@
 #include "device/i8042.h"
 #include "device/ioapic.h"
 #include "device/lapic.h"
+#include "device/page_clock.h"
 #include "device/pci.h"
 #include "device/pcihost.h"
 #include "device/peripherals.h"
@@ -81,12 +82,14 @@ void platform_poll(void)
 	static uint64_t trimmed;
 	uint64_t now = clock_ns();
 
+	page_clock_poll(now);
 	/* Not a timer: it would have the host's timer set twice for every tick of the guest. */
 	if (now - trimmed < TRIM_PERIOD)
 		return;
 	if (trimmed) {
 		clock_recalibrate();
 		kvmclock_update();
+		page_clock_update();
 	}
 	trimmed = now;
 }

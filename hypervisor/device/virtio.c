@@ -114,6 +114,13 @@ bool virtio_enable_queue(struct virtio *v, unsigned q)
 	return queue->enabled;
 }
 
+void virtio_reset_queue(struct virtio *v, unsigned q)
+{
+	v->queue[q].closing = true;
+	v->ops->queue_reset(v, q);
+	virtqueue_reset(&v->queue[q]);
+}
+
 bool virtio_running(const struct virtio *v)
 {
 	return (v->status & (STATUS_DRIVER_OK | STATUS_NEEDS_RESET)) == STATUS_DRIVER_OK &&

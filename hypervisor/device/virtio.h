@@ -19,6 +19,7 @@
 #define VIRTIO_F_INDIRECT_DESC	28
 #define VIRTIO_F_EVENT_IDX	29
 #define VIRTIO_F_VERSION_1	32
+#define VIRTIO_F_RING_RESET	40	/* offered by transports that have it, if ops->queue_reset is there */
 
 struct virtio;
 
@@ -31,6 +32,9 @@ struct virtio_ops {
 	void (*start)(struct virtio *v);
 	/* Reset: on return no I/O of the device touches guest memory any more. */
 	void (*reset)(struct virtio *v);
+	/* The same for one queue, from which nothing is taken, and to which nothing is shown, any more; it
+	 * may be enabled again.  NULL: single queues cannot be reset. */
+	void (*queue_reset)(struct virtio *v, unsigned q);
 	/* Device configuration space; offset + size <= config_size, size 1, 2, 4, 8. */
 	unsigned config_size;
 	uint64_t (*config_read)(struct virtio *v, unsigned offset, unsigned size);
@@ -74,6 +78,8 @@ uint64_t virtio_config_read(struct virtio *v, unsigned offset, unsigned size);
 void virtio_config_write(struct virtio *v, unsigned offset, unsigned size, uint64_t value);
 /* Enable a queue whose addresses are set; false: refused, the device needs a reset. */
 bool virtio_enable_queue(struct virtio *v, unsigned q);
+/* 2.6.1; q is enabled, RING_RESET accepted.  None of its buffers is in use afterwards. */
+void virtio_reset_queue(struct virtio *v, unsigned q);
 void virtio_kick(struct virtio *v, unsigned q);	/* ignored unless running and enabled */
 /* No longer suspended: show what was used meanwhile, look at what the guest made available. */
 void virtio_resume(struct virtio *v);

@@ -221,6 +221,17 @@ static void blk_reset(struct virtio *v)
 	blk_forget(blk);
 }
 
+/* What other queues have in flight ends with it. */
+static void blk_queue_reset(struct virtio *v, unsigned q)
+{
+	struct blk *blk = blk_of(v);
+
+	block_drain(blk->block);
+	blk->pushed &= ~(1u << q);
+	blk->owed &= ~(1u << q);
+	blk->quiet &= ~(1u << q);
+}
+
 /* ---- configuration ---- */
 
 static uint8_t log2_of(unsigned value)
@@ -277,6 +288,7 @@ static const struct virtio_ops blk_ops = {
 	.name = "virtio-blk",
 	.notify = blk_notify,
 	.reset = blk_reset,
+	.queue_reset = blk_queue_reset,
 	.config_size = BLK_CONFIG_SIZE,
 	.config_read = blk_config_read,
 	.config_write = blk_config_write,

@@ -99,6 +99,20 @@ static void net_reset(struct virtio *v)
 	n->rx_flags = 0;
 }
 
+/* Frames that come meanwhile are lost, as without buffers; the first kick of the new queue goes on. */
+static void net_queue_reset(struct virtio *v, unsigned q)
+{
+	struct virtio_net *n = net_of(v);
+
+	if (q == VIRTIO_NET_RX) {
+		net_stop(n->net);
+		virtio_net_rx_forget(n);
+		n->rx.starved = true;
+	} else if (q == VIRTIO_NET_TX) {
+		virtio_net_tx_forget(n);
+	}
+}
+
 static void net_notify(struct virtio *v, unsigned q)
 {
 	struct virtio_net *n = net_of(v);
@@ -148,6 +162,7 @@ static const struct virtio_ops net_ops = {
 	.notify = net_notify,
 	.start = net_start,
 	.reset = net_reset,
+	.queue_reset = net_queue_reset,
 	.config_size = sizeof(struct virtio_net_config),
 	.config_read = net_config_read,
 	.config_write = net_config_write,

@@ -11,18 +11,21 @@
 #include <errno.h>
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "device/event.h"
 #include "memory/ram.h"
 
 #define STATUS_FEATURES_OK	8u
 
 struct virtio_pv {
+	bool gone;
 	uint32_t config_event;
 	uint32_t event[VIRTIO_QUEUES_MAX];
 };
 
 static struct virtio *devices[VIRTIO_PV_DEVICES];
 static unsigned count;
+static unsigned abi_minor;
 
 static void queue_interrupt(struct virtio *v, unsigned q)
 {
@@ -62,6 +65,8 @@ int virtio_pv_add(struct virtio *v)
 		return -ENOSPC;
 	p = arena_alloc(sizeof(*p), 8);
 	events_forget(p);
+	if (v->ops->queue_reset)
+		v->offered |= 1ull << VIRTIO_F_RING_RESET;
 	v->transport = &transport;
 	v->transport_data = p;
 	devices[count++] = v;
@@ -70,7 +75,38 @@ int virtio_pv_add(struct virtio *v)
 
 struct virtio *virtio_pv_device(uint32_t index)
 {
-	return index < count ? devices[index] : NULL;
+	const struct virtio_pv *p = index < count ? devices[index]->transport_data : NULL;
+
+	return p && !p->gone ? devices[index] : NULL;
+}
+
+/* A reset is what ends all that is in flight; after it nothing starts the device again. */
+int virtio_pv_unplug(uint32_t index)
+{
+	struct virtio *v = virtio_pv_device(index);
+	struct virtio_pv *p;
+
+	if (!v)
+		return -ENODEV;
+	p = v->transport_data;
+	virtio_write_status(v, 0);
+	events_forget(p);
+	p->gone = true;
+	log_info("device %u (%s) was removed", index, v->ops->name);
+	if (abi_minor >= 1)
+		event_signal(RING3_EVENT_DEVICES);
+	return 0;
+}
+
+void virtio_pv_accept(unsigned minor)
+{
+	abi_minor = minor;
+}
+
+/* 1.0 has no call to reset a queue. */
+static uint64_t offered(const struct virtio *v)
+{
+	return abi_minor >= 1 ? v->offered : v->offered & ~(1ull << VIRTIO_F_RING_RESET);
 }
 
 void virtio_pv_info(struct virtio *v, struct ring3_device_info *info)
@@ -78,7 +114,7 @@ void virtio_pv_info(struct virtio *v, struct ring3_device_info *info)
 	/* A look at configuration space is what counts its generation. */
 	virtio_config_read(v, 0, 1);
 	info->type = v->ops->type;
-	info->features = v->offered;
+	info->features = offered(v);
 	info->queues = v->queue_count;
 	info->config_size = v->ops->config_size;
 	info->queue_size = v->queue_count ? v->queue[0].size_max : 0;
@@ -89,7 +125,7 @@ int64_t virtio_pv_features(struct virtio *v, uint64_t features)
 {
 	if (v->status & STATUS_FEATURES_OK)
 		return -EBUSY;
-	if (features & ~v->offered)
+	if (features & ~offered(v))
 		return -EINVAL;
 	virtio_set_features(v, features);
 	return 0;
@@ -184,5 +220,16 @@ int64_t virtio_pv_queue_kick(struct virtio *v, uint32_t queue)
 	if (queue >= v->queue_count || !v->queue[queue].enabled)
 		return -EINVAL;
 	virtio_kick(v, queue);
+	return 0;
+}
+
+int64_t virtio_pv_queue_reset(struct virtio *v, uint32_t queue)
+{
+	struct virtio_pv *p = v->transport_data;
+
+	if (queue >= v->queue_count || !v->queue[queue].enabled || !virtio_has(v, VIRTIO_F_RING_RESET))
+		return -EINVAL;
+	virtio_reset_queue(v, queue);
+	p->event[queue] = RING3_EVENT_NONE;
 	return 0;
 }

@@ -28,5 +28,16 @@ int64_t virtio_pv_config_read(struct virtio *v, uint32_t offset, uint8_t *bytes,
 int64_t virtio_pv_config_write(struct virtio *v, uint32_t offset, const uint8_t *bytes, uint32_t length);
 int64_t virtio_pv_queue_setup(struct virtio *v, uint32_t queue, const struct ring3_queue *setup);
 int64_t virtio_pv_queue_kick(struct virtio *v, uint32_t queue);
+int64_t virtio_pv_queue_reset(struct virtio *v, uint32_t queue);
+
+/*
+ * Host's side: the device goes, as if pulled out.  From now on there is none of this number; nothing of
+ * it is in flight when it returns, and the guest is told by an event if its version has one.
+ * 0 or -ENODEV.
+ */
+int virtio_pv_unplug(uint32_t index);
+
+/* The guest goes by this minor version of the ABI. */
+void virtio_pv_accept(unsigned minor);
 
 #endif

@@ -189,7 +189,7 @@ bool virtqueue_take(struct virtqueue *q, struct virtqueue_chain *c)
 {
 	uint16_t index, waiting;
 
-	if (unlikely(!q->enabled || q->broken))
+	if (unlikely(!q->enabled || q->broken || q->closing))
 		return false;
 	index = __atomic_load_n(&q->host_avail->index, __ATOMIC_ACQUIRE);
 	waiting = (uint16_t)(index - q->last_avail);
@@ -242,7 +242,7 @@ bool virtqueue_publish(struct virtqueue *q)
 {
 	uint16_t new = q->used_index, old = q->signalled_used, event;
 
-	if (!q->enabled || new == old)
+	if (!q->enabled || new == old || q->closing)
 		return false;
 	__atomic_store_n(&q->host_used->index, new, __ATOMIC_RELEASE);
 	ram_dma_written(q->used, used_size(q->size));

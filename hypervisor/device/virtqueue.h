@@ -27,6 +27,7 @@ struct virtqueue {
 	uint16_t vector;		/* MSI-X; 0xffff: none */
 	/* virtqueue.c's: */
 	bool event_idx, indirect, broken;
+	bool closing;			/* virtio_reset_queue(): nothing is taken or shown any more */
 	bool quiet;			/* the guest was asked not to notify */
 	uint16_t last_avail, used_index, signalled_used;
 	const struct virtqueue_desc *host_desc;		/* where they are in the DMA view */

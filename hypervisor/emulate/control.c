@@ -29,7 +29,7 @@ enum emulate_result op_hlt(struct vcpu *vcpu, const struct op *op)
 	if (!privileged(vcpu))
 		return EMULATE_EXCEPTION;
 	op_done(vcpu, op);
-	vcpu->halted = true;
+	vcpu->halted = VCPU_HALT_INTERRUPT;
 	return EMULATE_HALT;
 }
 

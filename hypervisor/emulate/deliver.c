@@ -191,7 +191,7 @@ bool deliver_exception(struct vcpu *vcpu)
 	struct vcpu_exception x = vcpu->exception;
 	bool delivered;
 
-	vcpu->halted = false;
+	vcpu->halted = VCPU_RUNS;
 	vcpu->interrupt_shadow = false;
 	/* Bounded: a benign fault may be followed by others, but each delivery is one step closer
 	 * to a double fault. */
@@ -215,7 +215,7 @@ bool deliver_interrupt(struct vcpu *vcpu, uint8_t vector)
 		.vector = vector, .rip = vcpu->rip, .rflags = vcpu->rflags,
 	};
 
-	vcpu->halted = false;
+	vcpu->halted = VCPU_RUNS;
 	vcpu->interrupt_shadow = false;
 	vcpu->exception.valid = false;
 	if (vector == VEC_NMI) {

@@ -6,13 +6,15 @@
 #include <errno.h>
 
 #include "device/event.h"
+#include "device/page_clock.h"
 #include "device/virtio_pv.h"
 #include "hypercall/hypercall.h"
 #include "memory/ram.h"
 
 int64_t call_vcpu_page(const uint64_t *args)
 {
-	struct ring3_vcpu_page page;
+	uint32_t known = hypercall_minor() ? sizeof(struct ring3_vcpu_page) : RING3_VCPU_PAGE_SIZE_0;
+	struct ring3_vcpu_page page = { 0 };
 	int64_t error;
 
 	if (args[0] % PAGE_SIZE)
@@ -20,11 +22,13 @@ int64_t call_vcpu_page(const uint64_t *args)
 	if (args[0]) {
 		if (!ram_contains(GPA(args[0]), PAGE_SIZE))
 			return -EFAULT;
-		error = hypercall_read_struct(args[0], &page, sizeof(page), sizeof(page));
+		error = hypercall_read_struct(args[0], &page, known, RING3_VCPU_PAGE_SIZE_0);
 		if (error)
 			return error;
 	}
 	event_set_page(args[0]);
+	/* What lies behind the size that the guest gave is not ours to write. */
+	page_clock_set(hypercall_accepted(RING3_FEATURE_CLOCK) && page.size >= sizeof(page) ? args[0] : 0);
 	return 0;
 }
 
@@ -123,4 +127,11 @@ int64_t call_queue_kick(const uint64_t *args)
 	struct virtio *v = virtio_pv_device((uint32_t)args[0]);
 
 	return v ? virtio_pv_queue_kick(v, (uint32_t)args[1]) : -ENODEV;
+}
+
+int64_t call_queue_reset(const uint64_t *args)
+{
+	struct virtio *v = virtio_pv_device((uint32_t)args[0]);
+
+	return v ? virtio_pv_queue_reset(v, (uint32_t)args[1]) : -ENODEV;
 }

@@ -1,62 +1,120 @@
 // SPDX-License-Identifier: MIT
 /*
  * What comes before every call, in this order: privilege, the call's existence
- * (number, feature accepted), the upper halves of 32-bit arguments.  So an unknown call
- * is -ENOSYS whatever its arguments, and a feature that was not accepted cannot be told
- * from one that never was.
+ * (number, version and feature accepted), the upper halves of 32-bit arguments.  So an
+ * unknown call is -ENOSYS whatever its arguments, and a feature that was not accepted cannot
+ * be told from one that never was.
+ *
+ * Existence is decided once, when the guest accepts a version: `live` holds the calls that
+ * there are, and call_absent in the place of others, so that a call costs a look into a table.
  */
 #include "hypercall/hypercall.h"
 
 #include <errno.h>
 
 #include "abi/ring3_abi.h"
+#include "debug/stats.h"
 #include "debug/trace.h"
+#include "device/page_clock.h"
+#include "device/virtio_pv.h"
 #include "emulate/emulate.h"
+#include "machine/abi.h"
 #include "memory/ram.h"
 
 #define STRUCT_MAX	4096u
+#define ARGS_32		4	/* 32-bit arguments are among so many */
+
+struct vcpu *hypercall_vcpu;
 
 static struct {
 	bool frozen;
 	uint32_t version;
-	uint64_t features;		/* accepted */
+	uint64_t features;
 } accepted;
 
 struct call {
 	int64_t (*run)(const uint64_t *args);
+	uint64_t clear[ARGS_32];	/* bits that must be */
 	int8_t feature;			/* -1: always */
-	uint8_t mask32;
+	uint8_t minor;			/* version that brought it */
+	bool may_be_failed;		/* by --abi */
 };
+
+#define CLEAR(mask, i)	((mask) >> (i) & 1 ? 0xfffffffful << 32 : 0)
+#define HYPERCALL(number, name, feature_bit, arguments, mask32, since, can_fail)	\
+	_Static_assert((mask32) >> ARGS_32 == 0, "a 32-bit argument behind the fourth");
+#include "abi/hypercall_table.h"
 
 static const struct call calls[] = {
-#define HYPERCALL(number, name, feature_bit, arguments, mask) \
-	[number] = { .run = call_##name, .feature = feature_bit, .mask32 = mask },
+#define HYPERCALL(number, name, feature_bit, arguments, mask32, since, can_fail)	\
+	[number] = { .run = call_##name, .feature = feature_bit, .minor = since,	\
+		     .clear = { CLEAR(mask32, 0), CLEAR(mask32, 1), CLEAR(mask32, 2), CLEAR(mask32, 3) } },
 #include "abi/hypercall_table.h"
-#undef HYPERCALL
 };
 
-static bool call_exists(uint64_t number)
+static struct call live[array_size(calls)];
+
+static int64_t call_absent(const uint64_t *args)
 {
-	if (number >= array_size(calls) || !calls[number].run)
+	(void)args;
+	return -ENOSYS;
+}
+
+static bool call_exists(const struct call *call)
+{
+	if (!call->run || call->minor > hypercall_minor())
 		return false;
-	return calls[number].feature < 0 || accepted.features >> calls[number].feature & 1;
+	return call->feature < 0 || hypercall_accepted((unsigned)call->feature);
+}
+
+static void calls_decide(void)
+{
+	uint64_t failing = inject_init();
+
+	for (unsigned i = 0; i < array_size(calls); i++) {
+		live[i] = call_exists(&calls[i]) ? calls[i] : (struct call){ .run = call_absent };
+		live[i].may_be_failed = live[i].run != call_absent && failing >> i & 1;
+	}
+}
+
+unsigned hypercall_minor(void)
+{
+	return (accepted.frozen ? accepted.version : abi_version()) & 0xffff;
+}
+
+bool hypercall_accepted(unsigned feature)
+{
+	return accepted.features >> feature & 1;
+}
+
+static int64_t call_make(uint64_t number, const uint64_t args[6])
+{
+	const struct call *call = &live[number];
+
+	if (unlikely((args[0] & call->clear[0]) | (args[1] & call->clear[1]) |
+		     (args[2] & call->clear[2]) | (args[3] & call->clear[3])))
+		return -EINVAL;
+	if (unlikely(call->may_be_failed)) {
+		int64_t error = inject_failure(number);
+
+		if (error)
+			return error;
+	}
+	return call->run(args);
 }
 
 int64_t hypercall_dispatch(uint64_t number, const uint64_t args[6])
 {
-	const struct call *call = &calls[number < array_size(calls) ? number : 0];
+	int64_t result = likely(number < array_size(live)) ? call_make(number, args) : -ENOSYS;
 
-	if (!call_exists(number))
-		return -ENOSYS;
-	for (unsigned i = 0; call->mask32 >> i; i++)
-		if ((call->mask32 >> i & 1) && args[i] >> 32)
-			return -EINVAL;
-	return call->run(args);
+	stats.hypercalls[number < STATS_HYPERCALLS ? number : STATS_HYPERCALLS - 1]++;
+	trace_exit(TRACE_K_HYPERCALL, hypercall_vcpu->rip, number, (uint64_t)result);
+	return result;
 }
 
 bool hypercall_take(struct vcpu *vcpu)
 {
-	uint64_t *regs = vcpu->regs, number = regs[REG_RAX];
+	uint64_t *regs = vcpu->regs;
 	const uint64_t args[6] = { regs[REG_RDI], regs[REG_RSI], regs[REG_RDX],
 				   regs[REG_R10], regs[REG_R8], regs[REG_R9] };
 
@@ -67,28 +125,32 @@ bool hypercall_take(struct vcpu *vcpu)
 	/* 16- and 32-bit code has not the registers. */
 	if (!vcpu_64bit_code(vcpu))
 		return false;
-	regs[REG_RAX] = (uint64_t)hypercall_dispatch(number, args);
-	trace_exit(TRACE_K_HYPERCALL, vcpu->rip, number, regs[REG_RAX]);
+	regs[REG_RAX] = (uint64_t)hypercall_dispatch(regs[REG_RAX], args);
 	return true;
 }
 
-void hypercall_init(void)
+void hypercall_init(struct vcpu *vcpu)
 {
+	hypercall_vcpu = vcpu;
+	page_clock_init();
+	calls_decide();
 	emulate_hypercall = hypercall_take;
 }
 
 int64_t call_version(const uint64_t *args)
 {
-	uint32_t version = (uint32_t)args[0];
+	uint32_t version = (uint32_t)args[0], newest = abi_version();
 
 	if (accepted.frozen)
 		return version == accepted.version && args[1] == accepted.features ? 0 : -EBUSY;
-	if (version >> 16 != RING3_ABI_MAJOR || (version & 0xffff) > RING3_ABI_MINOR ||
-	    (args[1] & ~RING3_FEATURES_ALL))
+	if (version >> 16 != newest >> 16 || (version & 0xffff) > (newest & 0xffff) ||
+	    (args[1] & ~abi_features(version & 0xffff)))
 		return -EINVAL;
 	accepted.frozen = true;
 	accepted.version = version;
 	accepted.features = args[1];
+	virtio_pv_accept(hypercall_minor());
+	calls_decide();
 	return 0;
 }
 

@@ -3,23 +3,30 @@
  * Hypercalls: entry and dispatch (docs/abi.md, docs/abi-reference.md).
  *
  * hypercall.c has the order of checks that all calls share; the calls themselves are in
- * the other files of this folder, by the prototype call_NAME below.  They know devices
- * and the console, not the CPU that called.
+ * the other files of this folder, by the prototype call_NAME below.  They know devices and
+ * the console; of the CPU that called only mmu.c and cpu.c look at anything.
  */
 #ifndef RING3_HYPERCALL_HYPERCALL_H
 #define RING3_HYPERCALL_HYPERCALL_H
 
 #include "machine/vcpu.h"
 
-/* Start-up: calls answer from now on. */
-void hypercall_init(void);
+/* Start-up, after worlds_init() and before the jail: calls of this CPU answer from now on. */
+void hypercall_init(struct vcpu *vcpu);
 
-/* VMCALL or VMMCALL at vcpu->rip: sets RAX and nothing else of the CPU.  false: not for us (#UD),
- * nothing was done. */
+/* VMCALL or VMMCALL at vcpu->rip: sets RAX and, where that is the call's meaning, what waits, loads or
+ * stops the CPU; nothing else of it.  false: not for us (#UD), nothing was done. */
 bool hypercall_take(struct vcpu *vcpu);
 
-/* What it does, for tests: the result of call `number`. */
+/* The result of call `number`, made from 64-bit code at CPL0; multicall's way and the tests'. */
 int64_t hypercall_dispatch(uint64_t number, const uint64_t args[6]);
+
+/* The CPU that calls. */
+extern struct vcpu *hypercall_vcpu;
+
+/* What the guest accepted: minor version, and a feature by its bit. */
+unsigned hypercall_minor(void);
+bool hypercall_accepted(unsigned feature);
 
 /*
  * Read a structure whose first field is its size (u32): `known` bytes are what we know of it,
@@ -29,8 +36,12 @@ int64_t hypercall_dispatch(uint64_t number, const uint64_t args[6]);
  */
 int64_t hypercall_read_struct(uint64_t gpa, void *to, uint32_t known, uint32_t first);
 
-#define HYPERCALL(number, name, feature, arguments, mask32) int64_t call_##name(const uint64_t *args);
+/* inject.c: failures as --abi asks for them.  inject_init(): which calls have any, a bit for each;
+ * inject_failure(): this time?  0, or -errno. */
+uint64_t inject_init(void);
+int64_t inject_failure(uint64_t number);
+
+#define HYPERCALL(number, name, ...) int64_t call_##name(const uint64_t *args);
 #include "abi/hypercall_table.h"
-#undef HYPERCALL
 
 #endif

@@ -22,6 +22,7 @@
 #include "abi/ring3_abi.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "machine/abi.h"
 #include "machine/machine.h"
 #include "machine/vcpu.h"
 
@@ -325,6 +326,7 @@ static void leaves_frequency(void)
 static void leaves_ring3(void)
 {
 	const struct machine_config *config = &machine.config;
+	uint64_t features = abi_features(abi_version() & 0xffff);
 	uint32_t devices = 0;
 
 	for (unsigned i = 0; i < config->disks; i++)
@@ -335,9 +337,10 @@ static void leaves_ring3(void)
 		RING3_CPUID_BASE + RING3_CPUID_LIMITS, RING3_CPUID_SIGNATURE_EBX,
 		RING3_CPUID_SIGNATURE_ECX, RING3_CPUID_SIGNATURE_EDX });
 	leaf_add(RING3_CPUID_BASE + RING3_CPUID_VERSION, ANY_SUBLEAF, (uint32_t[4]){
-		RING3_ABI_VERSION, RING3_ABI_OLDEST, RING3_ENTRY_VMCALL | RING3_ENTRY_VMMCALL });
+		abi_version(), RING3_ABI_OLDEST, RING3_ENTRY_VMCALL | RING3_ENTRY_VMMCALL });
 	leaf_add(RING3_CPUID_BASE + RING3_CPUID_FEATURES, ANY_SUBLEAF, (uint32_t[4]){
-		(uint32_t)RING3_FEATURES_ALL, (uint32_t)(RING3_FEATURES_ALL >> 32) });
+		(uint32_t)features, (uint32_t)(features >> 32), (uint32_t)abi_hints(),
+		(uint32_t)(abi_hints() >> 32) });
 	leaf_add(RING3_CPUID_BASE + RING3_CPUID_LIMITS, ANY_SUBLEAF, (uint32_t[4]){ 0, 0, devices, 1 });
 }
 

@@ -29,6 +29,21 @@ struct machine_net {
 	uint8_t mac[6];
 };
 
+#define MACHINE_ABI_FAILURES	16u
+
+/* --abi: how the hypercall ABI is presented (machine/abi.h). */
+struct machine_abi {
+	uint32_t version;		/* major << 16 | minor; 0: the newest */
+	uint64_t hidden;		/* features, by their bits */
+	struct machine_abi_failure {
+		uint8_t call;		/* number */
+		uint16_t error;		/* errno */
+		uint64_t rate;		/* how many of 2^32 calls */
+	} failure[MACHINE_ABI_FAILURES];
+	unsigned failures;
+	uint64_t seed;			/* of the sequence that decides which */
+};
+
 /* Filled by cli/, read by all.  Strings are owned by the configuration (strdup). */
 struct machine_config {
 	char *kernel;
@@ -37,6 +52,7 @@ struct machine_config {
 	char **modules;			/* multiboot modules "file args", NULL-terminated, or NULL */
 	uint64_t memory;		/* bytes, page multiple */
 	enum machine_pv pv;
+	struct machine_abi abi;
 	enum machine_engine engine;
 	char *serial;			/* "stdio", "file:PATH", "unix:PATH" */
 	struct machine_disk disk[MACHINE_DISKS];	/* in the order given */
@@ -48,6 +64,7 @@ struct machine_config {
 	bool no_reboot;
 	unsigned timeout;		/* seconds, 0: none */
 	bool stats;
+	char *stats_file;		/* NULL: none */
 	uint32_t trace;			/* TRACE_* of debug/trace.h */
 	unsigned gdb_port;		/* 0: none */
 	bool gdb_wait;			/* do not start before gdb attaches */

@@ -135,6 +135,13 @@ struct vcpu_exception {
 	uint64_t dr6;		/* VEC_DB only: bits to set in DR6 at delivery */
 };
 
+/* What a halted CPU waits for. */
+enum vcpu_halt {
+	VCPU_RUNS,		/* nothing: it is not halted */
+	VCPU_HALT_INTERRUPT,	/* HLT: an interrupt, with RFLAGS.IF set, or NMI */
+	VCPU_HALT_PENDING,	/* the call `halt`: until one is pending, deliverable or not */
+};
+
 /* Where the guest's x87/SSE/AVX state is at this moment. */
 enum vcpu_fpu_place {
 	FPU_IN_MEMORY,		/* vcpu->xsave */
@@ -180,7 +187,7 @@ struct vcpu {
 	uint64_t rip;
 	uint64_t rflags;
 	uint8_t cpl;
-	bool halted;			/* in HLT, waits for an interrupt */
+	uint8_t halted;			/* enum vcpu_halt */
 	bool interrupt_shadow;		/* after STI, MOV SS, POP SS: one instruction long */
 	bool nmi_blocked;
 	bool nmi_pending;

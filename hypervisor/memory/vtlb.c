@@ -328,11 +328,20 @@ static void mode_changed(struct vcpu *vcpu)
 	block_revalidate(vcpu, true);
 }
 
+static void forget_root(struct vcpu *vcpu, uint64_t root)
+{
+	(void)vcpu;
+	world_quiesce();
+	trace_exit(TRACE_K_FLUSH, 0, 4, root);
+	vtlb_user_forget(root);
+}
+
 static const struct system_tlb_ops tlb_ops = {
 	.flush_all = flush_all,
 	.flush_pcid = flush_pcid,
 	.flush_page = flush_page,
 	.load_cr3 = load_cr3,
+	.forget_root = forget_root,
 	.mode_changed = mode_changed,
 };
 

@@ -35,6 +35,6 @@ void vtlb_user_cr3(struct vcpu *vcpu, bool flush);
 void vtlb_user_flush_all(void);
 void vtlb_user_flush_pcid(unsigned pcid);
 void vtlb_user_flush_page(struct vcpu *vcpu, unsigned pcid, uint64_t va);
-
+void vtlb_user_forget(uint64_t root);
 
 #endif

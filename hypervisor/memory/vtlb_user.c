@@ -140,6 +140,20 @@ struct world *vtlb_world(struct vcpu *vcpu)
 	return s->world;
 }
 
+/* The space of this root is gone: its world is free. */
+void vtlb_user_forget(uint64_t root)
+{
+	for (unsigned i = 0; i < n_spaces; i++) {
+		if (spaces[i].root != root)
+			continue;
+		space_clear(i + 1);
+		spaces[i].root = ~0ul;
+		spaces[i].used = 0;
+		if (current == i)
+			current = WORLDS_MAX;
+	}
+}
+
 void vtlb_world_lost(void)
 {
 	if (current >= WORLDS_MAX)

@@ -20,6 +20,7 @@
 #include "debug/gdb.h"
 #include "debug/stats.h"
 #include "debug/trace.h"
+#include "device/event.h"
 #include "device/platform.h"
 #include "emulate/deliver.h"
 #include "hostio/console.h"
@@ -87,10 +88,16 @@ static void triple_fault(struct vcpu *vcpu)
 	machine_stop(MACHINE_TRIPLE_FAULT, 0, NULL);
 }
 
-/* HLT: until something comes. */
+/* HLT, or the call `halt`: until something comes. */
 static void wait_for_interrupt(struct vcpu *vcpu)
 {
-	if (!(vcpu->rflags & RFLAGS_IF) && !vcpu->nmi_pending) {
+	if (vcpu->halted == VCPU_HALT_PENDING) {
+		/* What the guest does not let in ends the wait, too; it looks itself. */
+		if (irq_pending() || event_waits()) {
+			vcpu->halted = VCPU_RUNS;
+			return;
+		}
+	} else if (!(vcpu->rflags & RFLAGS_IF) && !vcpu->nmi_pending) {
 		if (machine.config.gdb_port)
 			debugger(vcpu, GDB_STOP_FAULT);
 		debug_dump_all(vcpu, "HLT with interrupts off");
@@ -114,7 +121,7 @@ static bool interrupts(struct vcpu *vcpu)
 	if (vcpu->nmi_pending && !vcpu->nmi_blocked && !vcpu->interrupt_shadow) {
 		vcpu->nmi_pending = false;
 		vcpu->nmi_blocked = true;
-		vcpu->halted = false;
+		vcpu->halted = VCPU_RUNS;
 		if (!deliver_interrupt(vcpu, VEC_NMI))
 			triple_fault(vcpu);
 		return true;
@@ -127,7 +134,7 @@ static bool interrupts(struct vcpu *vcpu)
 		return true;
 	stats.interrupts++;
 	trace_exit(TRACE_K_IRQ_TAKE, vcpu->rip, (uint64_t)vector, vcpu->rflags);
-	vcpu->halted = false;
+	vcpu->halted = VCPU_RUNS;
 	if (!deliver_interrupt(vcpu, (uint8_t)vector))
 		triple_fault(vcpu);
 	return true;

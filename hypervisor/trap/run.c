@@ -26,6 +26,7 @@
 #include "hostio/io.h"
 #include "hypercall/hypercall.h"
 #include "machine/cpuid.h"
+#include "machine/steal.h"
 #include "memory/ram.h"
 #include "memory/vtlb.h"
 #include "patch/patch.h"
@@ -70,6 +71,14 @@ static int start_memory(const struct machine_config *config)
 	return r;
 }
 
+static void hypercall_start(void)
+{
+	steal_watch(hostcall1(SYS_getpid, 0));
+	for (unsigned i = 0; i < worlds_count(); i++)
+		steal_watch(world_pid(world_get(i)));
+	hypercall_init(vcpu);
+}
+
 static int start(const struct machine_config *config)
 {
 	bool translate = config->engine == MACHINE_ENGINE_TRANSLATE;
@@ -98,8 +107,6 @@ static int start(const struct machine_config *config)
 	emulate_init(vcpu);
 	emulate_fpu_fetch = world_fpu_fetch;
 	emulate_fpu_resident = true;	/* the engine leaves vector registers alone */
-	if (config->pv == MACHINE_PV_RING3)
-		hypercall_init();
 	gdb_fpu_fetch = fpu_to_memory;
 	gdb_idle = console_poll;
 	r = platform_init(serial_init(), config);
@@ -111,6 +118,8 @@ static int start(const struct machine_config *config)
 		r = patch_init();
 	if (!r)
 		r = worlds_init(translate ? WORLDS : 0);
+	if (!r && config->pv == MACHINE_PV_RING3)
+		hypercall_start();
 	if (!r)
 		r = io_start(config->io);
 	if (!r)

@@ -57,6 +57,7 @@ static const int descriptor_calls[] = {
 	SYS_epoll_ctl,		/* descriptors to wait for that come and go: console, debugger, peers */
 	SYS_epoll_pwait,	/* which of them are ready */
 	SYS_readv, SYS_writev,	/* frames of a tap, straight from and to guest memory */
+	SYS_pread64,		/* how long our processes waited for a CPU (machine/steal.c) */
 };
 
 /* Guest addresses as the kernel world has them: neither the engine, its tables nor flat RAM. */

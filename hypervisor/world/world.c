@@ -196,6 +196,11 @@ unsigned worlds_count(void)
 	return worlds_number;
 }
 
+int world_pid(const struct world *w)
+{
+	return (int)w->pid;
+}
+
 struct world *world_get(unsigned index)
 {
 	bug_on(index >= worlds_number);

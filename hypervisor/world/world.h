@@ -58,6 +58,7 @@ struct world_exit {
 int worlds_init(unsigned count);
 unsigned worlds_count(void);
 struct world *world_get(unsigned index);
+int world_pid(const struct world *w);
 unsigned world_index(const struct world *w);
 /* Kill and reap all.  Also happens by itself when the kernel world dies. */
 void worlds_exit(void);

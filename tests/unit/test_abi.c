@@ -9,12 +9,14 @@
 
 #include "abi/ring3_abi.h"
 #include "base/arena.h"
+#include "base/clock.h"
 #include "hypercall/hypercall.h"
 #include "machine/irq.h"
 #include "machine/machine.h"
 #include "memory/ram.h"
 
 static const uint64_t none[6];
+static struct vcpu vcpu;
 
 void vcpu_kick(void) { }
 
@@ -22,6 +24,8 @@ static void setup(void)
 {
 	ck_assert_int_eq(arena_init(), 0);
 	ck_assert_int_eq(ram_init(4 * MIB), 0);
+	ck_assert_int_eq(clock_init(), 0);
+	hypercall_init(&vcpu);
 }
 
 static int64_t version(uint64_t number, uint64_t features)
