@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "hostio/block_disk.h"
+#include "hostio/io_stats.h"
 
 #define DRAIN_WAIT_NS	1000000000u
 
@@ -73,6 +74,19 @@ struct block_request *block_queue_take(struct block_queue *q)
 void block_finish(struct block_request *r, int error)
 {
 	r->block->in_flight--;
+	switch (r->op) {
+	case BLOCK_READ:
+		io_stats.reads++;
+		io_stats.block_bytes += r->length;
+		break;
+	case BLOCK_WRITE:
+		io_stats.writes++;
+		io_stats.block_bytes += r->length;
+		break;
+	default:
+		io_stats.others++;
+		break;
+	}
 	r->done(r, error);
 }
 

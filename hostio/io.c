@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "hostio/io_engine.h"
+#include "hostio/io_stats.h"
 
 #define HOLD_BYTES	(16 * KIB)
 #define HOLD_MAX	16u
@@ -23,6 +24,7 @@
 
 struct io_state io = { .queued.end = &io.queued.first };
 struct io_signal io_signal;
+struct io_stats io_stats;
 void (*io_started)(void);
 
 static const struct io_ops *engine;

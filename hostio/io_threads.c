@@ -30,6 +30,7 @@
 #include "base/hostcall.h"
 #include "base/log.h"
 #include "hostio/io_engine.h"
+#include "hostio/io_stats.h"
 
 #define WORKERS		16u		/* as many requests are with the host at once */
 #define WORK_SIZE	1024u		/* a power of two */
@@ -275,8 +276,10 @@ static void threads_flush(void)
 		return;
 	__atomic_store_n(&work_tail, tail, __ATOMIC_SEQ_CST);
 	__atomic_fetch_add(&work_changes, 1, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&sleepers, __ATOMIC_SEQ_CST))
+	if (__atomic_load_n(&sleepers, __ATOMIC_SEQ_CST)) {
+		io_stats.calls++;
 		hostcall3(SYS_futex, (long)&work_changes, FUTEX_WAKE, tail - begin);
+	}
 }
 
 static void threads_reap(void)
@@ -319,9 +322,11 @@ static void threads_sleep(uint64_t timeout_ns, const int *fds, unsigned n)
 		p[2 + i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
 	threads_flush();
 	__atomic_store_n(&sleeping, 1, __ATOMIC_SEQ_CST);
-	if (!io_pending())
+	if (!io_pending()) {
+		io_stats.calls++;
 		hostcall6(SYS_ppoll, (long)p, 2 + n, timeout_ns == UINT64_MAX ? 0 : (long)&at,
 			  0, SIGSET_SIZE, 0);
+	}
 	/* Cleared by another: it writes, or has written. */
 	if (!__atomic_exchange_n(&sleeping, 0, __ATOMIC_SEQ_CST))
 		hostcall3(SYS_read, wake_fd, (long)&count, sizeof(count));

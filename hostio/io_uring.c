@@ -27,6 +27,7 @@
 #include "base/log.h"
 #include "hostio/calls.h"
 #include "hostio/io_engine.h"
+#include "hostio/io_stats.h"
 
 #define POLLS_MAX	64u	/* room among the completions that is not for requests */
 
@@ -227,6 +228,7 @@ struct io_uring *io_uring_ring(void)
 
 static long enter(unsigned submit, unsigned wait, unsigned flags, const void *arg, size_t size)
 {
+	io_stats.calls++;
 	return hostcall6(SYS_io_uring_enter, ring.ring_fd, submit, wait, flags, (long)arg, (long)size);
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "hostio/io_stats.h"
 #include "hostio/net_backend.h"
 
 static void net_ready(struct io_watch *w, short events)
@@ -217,7 +218,18 @@ bool net_send(struct net *n, const struct iovec *iov, unsigned iov_count, size_t
 		n->dropped++;
 		return true;
 	}
-	return n->ops->send(n, iov, iov_count, bytes);
+	if (!n->ops->send(n, iov, iov_count, bytes))
+		return false;
+	io_stats.frames_sent++;
+	io_stats.frame_bytes += bytes - NET_HEADER;
+	return true;
+}
+
+void net_received(struct net *n, size_t bytes)
+{
+	io_stats.frames_received++;
+	io_stats.frame_bytes += bytes - NET_HEADER;
+	n->client->received(n->device, bytes);
 }
 
 void net_wait(struct net *n, void (*again)(void *device))

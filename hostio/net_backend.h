@@ -56,6 +56,9 @@ void net_down(struct net *n, const char *why);
 /* Room for one frame of `bytes` (header included) at the front-end: iovecs, or 0. */
 unsigned net_client_room(struct net *n, struct iovec *iov);
 
+/* A frame of `bytes` (header included) lies in the room: counts, and tells the front-end. */
+void net_received(struct net *n, size_t bytes);
+
 /* Copy between iovecs, from their byte `skip` on, and a buffer; the iovecs hold as much. */
 void net_gather(uint8_t *to, const struct iovec *iov, unsigned count, size_t skip, size_t bytes);
 void net_scatter(const struct iovec *iov, unsigned count, size_t skip, const void *from, size_t bytes);

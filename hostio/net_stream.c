@@ -23,6 +23,7 @@
 #include "base/arena.h"
 #include "base/hostcall.h"
 #include "base/log.h"
+#include "hostio/io_stats.h"
 #include "hostio/net_backend.h"
 #include "hostio/net_segment.h"
 
@@ -97,6 +98,7 @@ static void stream_push(struct net_stream *s)
 	long r;
 
 	while (buffer_used(b)) {
+		io_stats.calls++;
 		r = hostcall6(SYS_sendto, s->fd, (long)(b->bytes + b->start),
 			      (long)buffer_used(b), MSG_DONTWAIT | MSG_NOSIGNAL, 0, 0);
 		if (r == -EINTR)
@@ -258,7 +260,7 @@ static bool stream_hand_out(struct net_stream *s, const uint8_t *frame, size_t l
 		header.flags = VIRTIO_NET_HDR_F_DATA_VALID;
 	net_scatter(iov, count, 0, &header, NET_HEADER);
 	net_scatter(iov, count, NET_HEADER, frame, length);
-	n->client->received(n->device, NET_HEADER + length);
+	net_received(n, NET_HEADER + length);
 	return true;
 }
 
@@ -301,6 +303,7 @@ static void stream_receive(struct net *n)
 		}
 		if (buffer_room(b) < BUFFER_SIZE / 2)
 			buffer_compact(b);
+		io_stats.calls++;
 		r = hostcall6(SYS_recvfrom, s->fd, (long)(b->bytes + b->end),
 			      (long)buffer_room(b), MSG_DONTWAIT, 0, 0);
 		if (r == -EINTR)

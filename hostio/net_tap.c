@@ -20,6 +20,7 @@
 #include "base/hostcall.h"
 #include "base/log.h"
 #include "hostio/calls.h"
+#include "hostio/io_stats.h"
 #include "hostio/net_backend.h"
 
 #define STALE_MAX	4096u	/* longest queue of a tap that is emptied at the start */
@@ -51,6 +52,7 @@ static bool tap_send(struct net *n, const struct iovec *iov, unsigned count, siz
 
 	(void)bytes;
 	do {
+		io_stats.calls++;
 		r = hostcall3(SYS_writev, tap_of(n)->fd, (long)iov, count);
 	} while (r == -EINTR);
 	if (r >= 0)
@@ -74,6 +76,7 @@ static void tap_receive(struct net *n)
 		count = net_client_room(n, iov);
 		if (!count)
 			break;
+		io_stats.calls++;
 		r = hostcall3(SYS_readv, tap_of(n)->fd, (long)iov, count);
 		if (r <= 0) {
 			if (r == -EINTR)
@@ -84,7 +87,7 @@ static void tap_receive(struct net *n)
 		}
 		frames++;
 		if ((size_t)r >= NET_HEADER + NET_FRAME_MIN)
-			n->client->received(n->device, (size_t)r);
+			net_received(n, (size_t)r);
 	}
 	if (frames)
 		n->client->batch_end(n->device);

@@ -36,7 +36,7 @@ static const struct option long_options[] = {
 	{ "serial",	required_argument,	NULL, OPTION_SERIAL },
 	{ "no-reboot",	no_argument,		NULL, OPTION_NO_REBOOT },
 	{ "timeout",	required_argument,	NULL, OPTION_TIMEOUT },
-	{ "stats",	no_argument,		NULL, OPTION_STATS },
+	{ "stats",	optional_argument,		NULL, OPTION_STATS },
 	{ "trace",	required_argument,	NULL, OPTION_TRACE },
 	{ "gdb",	required_argument,	NULL, OPTION_GDB },
 	{ "engine",	required_argument,	NULL, OPTION_ENGINE },
@@ -67,6 +67,7 @@ static const char help_text[] =
 "  --no-reboot        end instead of starting again when the guest resets\n"
 "  --timeout SECONDS  end the machine after that time\n"
 "  --stats            at the end, print what the time went into\n"
+"  --stats=FILE       the counters as JSON, at the end and on SIGUSR1\n"
 "  --trace CLASS,...  print events as they happen:\n";
 
 static const char help_text_end[] =
@@ -249,6 +250,8 @@ static int options_one(struct options *out, int id, const char *value)
 			return options_bad("--timeout", value, "whole seconds");
 		return 0;
 	case OPTION_STATS:
+		if (value)
+			return options_set_string(&config->stats_file, value);
 		config->stats = true;
 		return 0;
 	case OPTION_TRACE:

@@ -27,7 +27,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "cli/stats_file.h"
 #include "cli/status.h"
+#include "debug/stats.h"
 #include "hostio/console.h"
 #include "trap/run.h"
 
@@ -123,7 +125,9 @@ static int supervise_wait(pid_t child, int signals, uint64_t deadline)
 			return status;
 		sig = supervise_sleep(child, signals, min_u64(deadline, kill_at), &nudge_at);
 		now = supervise_now();
-		end = sig && sig != SIGCHLD;
+		if (sig == SIGUSR1)
+			stats_file_write(machine.config.stats_file, false);
+		end = sig && sig != SIGCHLD && sig != SIGUSR1;
 		if (end)
 			machine_stop(MACHINE_QUIT, 0, supervise_signal_name(sig));
 		if (now >= deadline) {
@@ -218,6 +222,8 @@ static int supervise_once(const struct machine_config *config, uint64_t deadline
 	pid_t child, parent = getpid();
 
 	machine = (struct machine){ .config = *config };
+	if (config->stats_file)
+		stats_reset();
 	child = fork();
 	if (child < 0) {
 		log_error("cannot start a process: %s", strerror(errno));
@@ -245,9 +251,13 @@ int supervise(const struct machine_config *config)
 	sigemptyset(&signals);
 	for (const int *s = (const int[]){ SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT, 0 }; *s; s++)
 		sigaddset(&signals, *s);
+	if (config->stats_file)
+		sigaddset(&signals, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &signals, &inherited);
 	fd = signalfd(-1, &signals, SFD_CLOEXEC);
 	r = fd < 0 ? -errno : supervise_share();
+	if (!r && config->stats_file)
+		r = stats_share();
 	if (r) {
 		log_error("cannot start: %s", strerror(-r));
 		return STATUS_ERROR;
@@ -259,5 +269,7 @@ int supervise(const struct machine_config *config)
 		r = supervise_once(config, deadline, fd, &inherited);
 	} while (!r && machine.stop == MACHINE_REBOOT && !config->no_reboot);
 	console_close();
+	if (config->stats_file && stats_file_write(config->stats_file, true))
+		return STATUS_ERROR;
 	return r ? STATUS_ERROR : supervise_conclude();
 }

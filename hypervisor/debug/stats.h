@@ -7,8 +7,12 @@
  * into a user world, stats_time(STATS_ENGINE) on the way out; one RDTSC each,
  * hence only if stats.timed (--stats).
  *
- * Counters of user worlds (switches, map calls) live in world/world.h; the
- * table shows both.
+ * Counters of user worlds (switches, map calls) live in world/world.h, those of
+ * back-ends in hostio/io_stats.h; the table shows all.
+ *
+ * stats_share() puts them on pages that fork() shares, so that the supervisor can
+ * read them while the machine runs (--stats=FILE); whoever has no need of that does
+ * not call it.
  */
 #ifndef RING3_DEBUG_STATS_H
 #define RING3_DEBUG_STATS_H
@@ -55,16 +59,19 @@
 
 enum stats_clock { STATS_ENGINE, STATS_USER, STATS_KERNEL, STATS_IDLE, STATS_CLOCKS };
 
+#define STATS_HYPERCALLS 64
+
 struct stats {
 #define X(field, section, text)	uint64_t field;
 	STATS_COUNTERS(X)
 #undef X
 	uint64_t exceptions[32];	/* injected, by vector */
+	uint64_t hypercalls[STATS_HYPERCALLS];	/* by number; the last: unknown */
 	bool timed;
 	uint64_t clock[STATS_CLOCKS];	/* TSC ticks */
 	uint64_t since;			/* TSC when the current clock began; 0: not started */
 	enum stats_clock current;
-};
+} __attribute__((aligned(PAGE_SIZE)));
 
 extern struct stats stats;
 
@@ -81,6 +88,19 @@ static inline void stats_time(enum stats_clock next)
 	stats.since = now;
 	stats.current = next;
 }
+
+/* One counter of STATS_COUNTERS, of user worlds or of back-ends; NULL behind the last. */
+struct stats_row {
+	const char *name;		/* one word, for programs */
+	const char *section, *text;
+	const uint64_t *value;
+};
+const struct stats_row *stats_row(unsigned index);
+const char *stats_exception_name(unsigned vector);	/* "#PF"; NULL: none */
+
+/* Start-up, before fork(): counters on shared pages.  0 or -errno. */
+int stats_share(void);
+void stats_reset(void);		/* all zero, for another life of the machine */
 
 /* The table; zero rows are left out. */
 void stats_report(struct report *report);

@@ -104,7 +104,7 @@ struct world_stats {
 	uint64_t requests, batches;		/* host map calls, and switches made only for them */
 	uint64_t exits[6];			/* by enum world_exit_reason */
 	uint64_t fpu_moves;
-};
+} __attribute__((aligned(PAGE_SIZE)));		/* stats_share() */
 extern struct world_stats world_stats;
 
 #endif
