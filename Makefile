@@ -43,7 +43,7 @@ OBJECTS		:= $(SOURCES:%.c=$(BUILD)/obj/%.o) $(ASSEMBLY:%.S=$(BUILD)/obj/%.o)
 LIB		:= $(BUILD)/libring3.a
 
 .PHONY: all help run run-debian install man bench bench-io check unit fuzz clean
-all: $(BUILD)/ring3
+all: $(BUILD)/ring3 $(BUILD)/ring3-bench
 
 help:
 	@echo 'make            build $(BUILD)/ring3, one static executable'
@@ -74,6 +74,10 @@ $(BUILD)/ring3-slirp: $(SLIRP_SOURCES) hostio/background.h hostio/confine.h
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CFLAGS) -std=gnu11 $(WARNINGS) -fPIE -pie -fstack-protector-strong -Wl,-z,relro,-z,now \
 		$(CPPFLAGS) -o $@ $(SLIRP_SOURCES) -lslirp
+
+# What `ring3 bench` starts: where the sources are, by a link; it is a program of theirs.
+$(BUILD)/ring3-bench:
+	$(Q)ln -sf $(CURDIR)/tests/bench/ring3-bench $@
 
 $(LIB): $(OBJECTS) $(ZYDIS_OBJECTS)
 	$(call say,AR,$@)
@@ -106,7 +110,7 @@ $(BUILD)/gen/asm_offsets.h: $(ASM_OFFSETS) hypervisor/machine/vcpu.h hypervisor/
 		sed -n 's/^.*->\([A-Z_]*\) \$$*\([0-9-]*\).*$$/#define \1 \2/p' >$@
 
 # The hypercall ABI: abi/ring3.abi is the source of all.
-ABI_SOURCES	:= abi/ring3.abi abi/generate abi/generate.awk
+ABI_SOURCES	:= abi/ring3.abi abi/generate abi/generate.awk abi/matrix.awk
 ABI_HEADERS	:= $(BUILD)/gen/abi/ring3_abi.h $(BUILD)/gen/abi/hypercall_table.h
 $(BUILD)/gen/abi/ring3_abi.h: $(ABI_SOURCES)
 	$(call say,GEN,$@)
@@ -117,6 +121,10 @@ $(BUILD)/gen/abi/hypercall_table.h: $(ABI_SOURCES)
 	@mkdir -p $(@D)
 	$(Q)abi/generate table >$@.new && mv $@.new $@
 $(OBJECTS) $(BUILD)/obj/$(MAIN:.c=.o): | $(ABI_HEADERS)
+$(BUILD)/gen/abi/abi_grammar.h: $(ABI_SOURCES)
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q)abi/generate grammar >$@.new && mv $@.new $@
 docs/abi-reference.md: $(ABI_SOURCES)
 	$(Q)abi/generate reference >$@.new && mv $@.new $@
 

@@ -128,6 +128,7 @@ $1 == "call" {
 			fail("no such argument type: " word[i])
 		arg_type[calls, i - 3] = pair[1]
 		arg_name[calls, i - 3] = pair[2]
+		arg_what[calls, i - 3] = pair[3]
 	}
 	next
 }
@@ -150,6 +151,10 @@ END {
 		table()
 	else if (want == "layout")
 		layout()
+	else if (want == "matrix")
+		matrix()
+	else if (want == "grammar")
+		grammar()
 	else
 		reference()
 }
