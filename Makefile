@@ -77,6 +77,7 @@ $(BUILD)/ring3-slirp: $(SLIRP_SOURCES) hostio/background.h hostio/confine.h
 
 # What `ring3 bench` starts: where the sources are, by a link; it is a program of theirs.
 $(BUILD)/ring3-bench:
+	@mkdir -p $(@D)
 	$(Q)ln -sf $(CURDIR)/tests/bench/ring3-bench $@
 
 $(LIB): $(OBJECTS) $(ZYDIS_OBJECTS)
