@@ -42,6 +42,7 @@ static void tx_reclaim(struct pvnet_tx *tx, int budget)
 	while ((slot = pvring_next(tx->ring, &none)) >= 0) {
 		struct sk_buff *skb = tx->skb[slot];
 
+		tx->skb[slot] = NULL;
 		tx->free[tx->free_count++] = slot;
 		packets++;
 		bytes += skb->len;
@@ -234,7 +235,11 @@ void pvnet_tx_empty(struct pvnet_tx *tx)
 	for (slot = 0; slot < tx->ring->entries; slot++) {
 		dev_kfree_skb_any(tx->skb[slot]);
 		tx->skb[slot] = NULL;
+		tx->free[slot] = slot;
 	}
+	tx->free_count = tx->ring->entries;
+	tx->owed = tx->armed = tx->kick_failed = false;
+	netdev_tx_reset_queue(tx_queue(tx));
 }
 
 void pvnet_tx_destroy(struct pvnet_tx *tx)
@@ -244,4 +249,25 @@ void pvnet_tx_destroy(struct pvnet_tx *tx)
 	kvfree(tx->free);
 	kfree(tx->tables);
 	tx->ring = NULL;
+}
+
+int pvnet_tx_create(struct pvnet_tx *tx, unsigned int entries)
+{
+	const struct pvring_config config = {
+		.index = PVNET_QUEUE_TX, .entries = entries, .handler = tx_interrupt,
+		.name = "pvnet-tx", .data = tx,
+	};
+	struct pvring *ring = pvring_create(tx->pn->pdev, &config);
+
+	if (IS_ERR(ring))
+		return PTR_ERR(ring);
+	tx->ring = ring;
+	tx->skb = kvcalloc(ring->entries, sizeof(*tx->skb), GFP_KERNEL);
+	tx->free = kvcalloc(ring->entries, sizeof(*tx->free), GFP_KERNEL);
+	/* The device reads these: physically contiguous. */
+	tx->tables = kcalloc(ring->entries * PVNET_TX_PARTS, sizeof(*tx->tables), GFP_KERNEL);
+	if (tx->skb && tx->free && tx->tables)
+		return 0;
+	pvnet_tx_destroy(tx);
+	return -ENOMEM;
 }
