@@ -13,6 +13,7 @@
 
 #include "base/layout.h"
 #include "cli/device_options.h"
+#include "cli/hypercall_options.h"
 #include "debug/trace.h"
 
 #define MEMORY_DEFAULT	(512 * MIB)
@@ -22,7 +23,7 @@
 
 enum option_id {
 	OPTION_KERNEL = 256, OPTION_INITRD, OPTION_APPEND, OPTION_MODULE, OPTION_PV, OPTION_SERIAL,
-	OPTION_NO_REBOOT, OPTION_TIMEOUT, OPTION_STATS, OPTION_TRACE, OPTION_GDB, OPTION_ENGINE,
+	OPTION_ABI, OPTION_NO_REBOOT, OPTION_TIMEOUT, OPTION_STATS, OPTION_TRACE, OPTION_GDB, OPTION_ENGINE,
 	OPTION_DISK, OPTION_NET, OPTION_RNG, OPTION_IO,
 };
 
@@ -33,6 +34,7 @@ static const struct option long_options[] = {
 	{ "module",	required_argument,	NULL, OPTION_MODULE },
 	{ "memory",	required_argument,	NULL, 'm' },
 	{ "pv",		required_argument,	NULL, OPTION_PV },
+	{ "abi",	required_argument,	NULL, OPTION_ABI },
 	{ "serial",	required_argument,	NULL, OPTION_SERIAL },
 	{ "no-reboot",	no_argument,		NULL, OPTION_NO_REBOOT },
 	{ "timeout",	required_argument,	NULL, OPTION_TIMEOUT },
@@ -63,6 +65,7 @@ static const char help_text[] =
 "%s"
 "  --pv none|kvm|ring3  what the guest may find: nothing (default), the KVM clock, or\n"
 "                     that and ring3's own hypercalls\n"
+"%s"
 "  --serial WHERE     the first serial port: stdio, file:PATH, unix:PATH (default stdio)\n"
 "  --no-reboot        end instead of starting again when the guest resets\n"
 "  --timeout SECONDS  end the machine after that time\n"
@@ -85,7 +88,7 @@ static const char help_text_end[] =
 
 void options_help(void)
 {
-	printf(help_text, options_device_help);
+	printf(help_text, options_device_help, options_abi_help);
 	for (unsigned i = 0; i < TRACE_BIT_COUNT; i++)
 		printf("                       %-10s %s\n", trace_class_name(i), trace_class_text(i));
 	fputs(help_text_end, stdout);
@@ -240,6 +243,8 @@ static int options_one(struct options *out, int id, const char *value)
 		return options_set_memory(config, value);
 	case OPTION_PV:
 		return options_set_pv(config, value);
+	case OPTION_ABI:
+		return options_add_abi(config, value);
 	case OPTION_SERIAL:
 		return options_set_serial(config, value);
 	case OPTION_NO_REBOOT:
@@ -332,6 +337,8 @@ int options_parse(int argc, char **argv, struct options *out)
 		return -EINVAL;
 	}
 	r = options_check_devices(&out->machine);
+	if (!r)
+		r = options_check_abi(&out->machine);
 	if (r)
 		return r;
 	if (!out->machine.serial)

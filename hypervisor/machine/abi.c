@@ -32,11 +32,16 @@ static const struct named calls[] = {
 #include "abi/hypercall_table.h"
 };
 
+uint32_t abi_newest(void)
+{
+	return RING3_ABI_VERSION;
+}
+
 uint32_t abi_version(void)
 {
 	uint32_t asked = machine.config.abi.version;
 
-	return asked ? asked : RING3_ABI_VERSION;
+	return asked ? asked : abi_newest();
 }
 
 static uint64_t bits_of_version(const struct named *table, unsigned count, unsigned minor)
@@ -62,7 +67,7 @@ uint64_t abi_hints(void)
 static int number_of(const struct named *table, unsigned count, const char *name, size_t length)
 {
 	for (unsigned i = 0; i < count; i++)
-		if (strlen(table[i].name) == length && !strncmp(table[i].name, name, length))
+		if (strlen(table[i].name) == length && !strncasecmp(table[i].name, name, length))
 			return table[i].number;
 	return -1;
 }

@@ -15,7 +15,8 @@ uint32_t abi_version(void);		/* major << 16 | minor */
 uint64_t abi_features(unsigned minor);
 uint64_t abi_hints(void);		/* RING3_HINT_* bits */
 
-/* The ABI of this build: names as in abi/ring3.abi.  -1: there is none of that name. */
+uint32_t abi_newest(void);		/* the version of this build, as above */
+/* Its names as in abi/ring3.abi, whatever their case.  -1: there is none of that name. */
 int abi_feature_bit(const char *name, size_t length);
 int abi_call_number(const char *name, size_t length);
 /* NULL: no such call. */

@@ -53,6 +53,7 @@ struct machine_config {
 	uint64_t memory;		/* bytes, page multiple */
 	enum machine_pv pv;
 	struct machine_abi abi;
+	bool abi_given;
 	enum machine_engine engine;
 	char *serial;			/* "stdio", "file:PATH", "unix:PATH" */
 	struct machine_disk disk[MACHINE_DISKS];	/* in the order given */
