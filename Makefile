@@ -42,7 +42,7 @@ ASSEMBLY	:= $(wildcard hypervisor/*/*.S)
 OBJECTS		:= $(SOURCES:%.c=$(BUILD)/obj/%.o) $(ASSEMBLY:%.S=$(BUILD)/obj/%.o)
 LIB		:= $(BUILD)/libring3.a
 
-.PHONY: all help run run-debian install man bench bench-io check unit fuzz clean
+.PHONY: all help run run-debian pv-guest install man bench bench-io check unit fuzz clean
 all: $(BUILD)/ring3 $(BUILD)/ring3-bench
 
 help:
@@ -50,6 +50,7 @@ help:
 	@echo 'make run        install what is needed, build, boot a stock Debian kernel to a shell'
 	@echo '                (MEMORY=512M KERNEL=cloud|generic|rt|6.12-cloud|6.12-generic|6.12-rt)'
 	@echo 'make run-debian the same with a Debian system on a disk, and a network'
+	@echo 'make pv-guest   build the paravirtual Linux into $(BUILD)/pv-guest (about ten minutes, once)'
 	@echo 'make check      everything that proves it; SUITES="unit guest ..." for a part'
 	@echo 'make bench      one table: native, ring3, QEMU TCG'
 	@echo 'make bench-io   the same for disks and networks'
@@ -210,6 +211,11 @@ run-debian:
 	$(Q)exec $(BUILD)/ring3 run --kernel $(BUILD)/debian/debian.vmlinuz \
 		--initrd $(BUILD)/debian/debian.initrd --append "root=LABEL=root console=ttyS0 quiet" \
 		--memory $(MEMORY) --disk $(BUILD)/debian/run.img --net user --rng
+
+# The paravirtual Linux; nothing is done if it is up to date.
+pv-guest:
+	$(Q).ci/install-packages check
+	$(Q)pv-guest/linux/build $(BUILD)/pv-guest
 
 check:
 	$(Q).ci/install-packages check

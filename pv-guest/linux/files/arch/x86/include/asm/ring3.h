@@ -108,6 +108,9 @@ extern u64 ring3_features;
 /* True once ring3 was found and a version agreed on, which is before any driver runs. */
 bool ring3_guest(void);
 
+/* Before that, for early consoles: output and shutdown need no agreement. */
+bool ring3_present(void);
+
 /* feature: RING3_FEATURE_* */
 static inline bool ring3_has(unsigned int feature)
 {

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of the ring3 platform tell each other; drivers have <asm/ring3.h>.
+ *
+ * ring3.c calls the others' init functions once at boot, from the hypervisor hook of
+ * setup_arch(): interrupts are off, there is no allocator yet, and the shared page, if the
+ * feature is there, is known to ring3.  Each looks at ring3_has() for itself.
+ */
+#ifndef _X86_KERNEL_RING3_H
+#define _X86_KERNEL_RING3_H
+
+#include <asm/ring3.h>
+
+void ring3_event_init(void);
+void ring3_time_init(void);
+void ring3_mmu_init(void);
+
+/* The timer's event came: called by ring3_event.c with interrupts off. */
+void ring3_timer_event(void);
+
+#endif
