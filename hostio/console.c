@@ -33,6 +33,7 @@ static struct {
 	int in, out, listener;	/* -1: none */
 	bool keys;		/* ESCAPE means something */
 	bool escaped;		/* the last byte was ESCAPE */
+	bool unplugging;	/* ESCAPE and u: a digit follows */
 	bool raw;		/* the terminal's mode was changed */
 	struct termios cooked;
 	char *socket_path;
@@ -45,6 +46,7 @@ static const char keys_help[] =
 	"\nCtrl-a x  end the machine\n"
 	"Ctrl-a s  show statistics\n"
 	"Ctrl-a b  send a break\n"
+	"Ctrl-a u 0 ... 9  remove the device of that number (device=pv)\n"
 	"Ctrl-a h  this text\n"
 	"Ctrl-a Ctrl-a  send Ctrl-a\n";
 
@@ -225,6 +227,12 @@ static bool console_key(uint8_t c)
 {
 	if (!console.keys)
 		return true;
+	if (console.unplugging) {
+		console.unplugging = false;
+		if (c >= '0' && c <= '9')
+			console.client->unplug((unsigned)(c - '0'));
+		return false;
+	}
 	if (!console.escaped) {
 		console.escaped = c == ESCAPE;
 		return !console.escaped;
@@ -243,6 +251,9 @@ static bool console_key(uint8_t c)
 		return false;
 	case 'b':
 		console.client->send_break();
+		return false;
+	case 'u':
+		console.unplugging = true;
 		return false;
 	case 'h':
 	case '?':

@@ -23,6 +23,7 @@ struct console_client {
 	void (*quit)(const char *why);			/* Ctrl-a x, or nobody reads any more */
 	void (*send_break)(void);			/* Ctrl-a b */
 	void (*show_stats)(void);			/* Ctrl-a s */
+	void (*unplug)(unsigned device);		/* Ctrl-a u, and a digit */
 };
 
 /* "stdio", "file:PATH", "unix:PATH".  0, or -errno with one sentence said. */

@@ -76,6 +76,19 @@ static void monitor_phys(struct report *report, struct vcpu *vcpu, const char *a
 	}
 }
 
+int (*gdb_unplug)(uint32_t device);
+
+static void monitor_unplug(struct report *report, struct vcpu *vcpu, const char *args)
+{
+	uint64_t device = take_number(&args, UINT32_MAX);
+
+	(void)vcpu;
+	if (device >= UINT32_MAX || !gdb_unplug || gdb_unplug((uint32_t)device))
+		report_line(report, "there is no such device; those with device=pv count from 0");
+	else
+		report_line(report, "removed");
+}
+
 static void monitor_help(struct report *report, struct vcpu *vcpu, const char *args);
 
 static const struct command {
@@ -89,6 +102,7 @@ static const struct command {
 	{ "walk", monitor_walk, "[ADDR]: the page-table entries that map ADDR" },
 	{ "phys", monitor_phys, "ADDR [COUNT]: guest-physical memory" },
 	{ "code", monitor_code, "[ADDR]: disassembly as the engine decodes it" },
+	{ "unplug", monitor_unplug, "N: remove the device of this number (device=pv)" },
 	{ "help", monitor_help, "this list; numbers are hexadecimal" },
 };
 

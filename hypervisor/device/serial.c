@@ -5,7 +5,9 @@
  */
 #include "device/serial.h"
 
+#include "base/log.h"
 #include "debug/stats.h"
+#include "device/virtio_pv.h"
 #include "hostio/console.h"
 #include "machine/machine.h"
 
@@ -49,6 +51,12 @@ static void serial_quit(const char *why)
 	machine_stop(MACHINE_QUIT, 0, why);
 }
 
+static void serial_unplug(unsigned device)
+{
+	if (virtio_pv_unplug(device))
+		log_warn("there is no device %u to remove; those with device=pv count from 0", device);
+}
+
 void serial_divert(size_t (*room)(void), void (*input)(const uint8_t *bytes, size_t n))
 {
 	diverted_room = room;
@@ -61,7 +69,7 @@ struct uart_backend *serial_init(void)
 	static struct uart_backend backend = { .write = serial_write, .drained = serial_drained };
 	static const struct console_client client = {
 		.room = serial_room, .input = serial_input, .quit = serial_quit,
-		.send_break = serial_break, .show_stats = stats_print,
+		.send_break = serial_break, .show_stats = stats_print, .unplug = serial_unplug,
 	};
 
 	console_attach(&client);

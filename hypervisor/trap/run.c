@@ -17,10 +17,12 @@
 #include "boot/boot.h"
 #include "debug/dump.h"
 #include "debug/gdb.h"
+#include "debug/gdbmonitor.h"
 #include "debug/stats.h"
 #include "debug/trace.h"
 #include "device/platform.h"
 #include "device/serial.h"
+#include "device/virtio_pv.h"
 #include "emulate/emulate.h"
 #include "hostio/console.h"
 #include "hostio/io.h"
@@ -77,6 +79,7 @@ static void hypercall_start(void)
 	for (unsigned i = 0; i < worlds_count(); i++)
 		steal_watch(world_pid(world_get(i)));
 	hypercall_init(vcpu);
+	gdb_unplug = virtio_pv_unplug;
 }
 
 static int start(const struct machine_config *config)

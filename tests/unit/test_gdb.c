@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "debug/gdb.h"
+#include "debug/gdbmonitor.h"
 #include "debug/gdbproto.h"
 #include "debug/gdbregs.h"
 #include "machine/machine.h"
@@ -507,6 +508,26 @@ static const char *monitor(const char *text)
 	return lines;
 }
 
+static uint32_t unplugged = 99;
+
+static int unplug(uint32_t device)
+{
+	unplugged = device;
+	return device == 1 ? 0 : -ENODEV;
+}
+
+START_TEST(monitor_unplug)
+{
+	ck_assert_ptr_ne(strstr(monitor("unplug 1"), "no such device"), NULL);
+	gdb_unplug = unplug;
+	ck_assert_ptr_ne(strstr(monitor("unplug"), "no such device"), NULL);
+	ck_assert_uint_eq(unplugged, 99);
+	ck_assert_ptr_ne(strstr(monitor("unplug 2"), "no such device"), NULL);
+	ck_assert_ptr_ne(strstr(monitor("unplug 1"), "removed"), NULL);
+	ck_assert_uint_eq(unplugged, 1);
+}
+END_TEST
+
 START_TEST(monitor_commands)
 {
 	vcpu.rip = 0x1000;
@@ -552,6 +573,7 @@ int main(void)
 	tcase_add_test(tc, client_hangs_up);
 	tcase_add_test(tc, machine_end_is_noticed);
 	tcase_add_test(tc, monitor_commands);
+	tcase_add_test(tc, monitor_unplug);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }
