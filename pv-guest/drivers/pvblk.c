@@ -295,7 +295,7 @@ static void pvblk_remove(struct pv_device *dev)
 		mutex_unlock(&blk->life);
 		blk_mark_disk_dead(disk);
 	}
-	/* Waits for requests; the work repairs what they need, and ends them if the device goes now. */
+	/* Waits for requests; the work repairs what they need, or fails them. */
 	del_gendisk(disk);
 	running_set(blk, false);
 	pv_device_reset(dev);

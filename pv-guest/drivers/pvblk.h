@@ -27,7 +27,7 @@ enum {
 	PVBLK_TABLE = PVBLK_DATA + PVBLK_SEGMENTS,
 };
 
-/* What the device gets of a request: behind struct request, in memory that is physically contiguous. */
+/* What the device gets of a request: behind struct request, physically contiguous as that. */
 struct pvblk_request {
 	struct virtio_blk_outhdr header;
 	u64 table_addr;			/* physical */

@@ -19,8 +19,8 @@
 unsigned int pvblk_request_size(unsigned int segments)
 {
 	/* Ranges of a discard lie in the table, behind the descriptors that it takes. */
-	unsigned int least = DIV_ROUND_UP(PVBLK_RANGES * sizeof(struct virtio_blk_discard_write_zeroes),
-					  sizeof(struct vring_desc)) + 1;
+	size_t ranges = PVBLK_RANGES * sizeof(struct virtio_blk_discard_write_zeroes);
+	unsigned int least = DIV_ROUND_UP(ranges, sizeof(struct vring_desc)) + 1;
 
 	return struct_size((struct pvblk_request *)NULL, table, PVBLK_DATA + max(segments, least));
 }
@@ -50,7 +50,7 @@ static int pvblk_init_hctx(struct blk_mq_hw_ctx *hctx, void *data, unsigned int 
 
 /* ---- to the device ---- */
 
-/* What lies between header and status; flags: VRING_DESC_F_WRITE or 0.  Length of the table, or 0. */
+/* The data's parts; flags: VRING_DESC_F_WRITE or 0.  Length of the table, or 0. */
 static inline unsigned int data_many(const struct pvblk *blk, struct pvblk_request *r,
 				     struct request *rq, u16 flags)
 {
@@ -84,7 +84,8 @@ static inline unsigned int data_map(const struct pvblk *blk, struct pvblk_reques
 	return PVBLK_DATA + 1;
 }
 
-static void range_set(struct virtio_blk_discard_write_zeroes *range, u64 sector, u32 sectors, u32 flags)
+static void range_set(struct virtio_blk_discard_write_zeroes *range, u64 sector, u32 sectors,
+		      u32 flags)
 {
 	range->sector = cpu_to_le64(sector);
 	range->num_sectors = cpu_to_le32(sectors);
@@ -144,20 +145,21 @@ static noinline unsigned int other_map(const struct pvblk *blk, struct pvblk_req
 static inline unsigned int request_map(const struct pvblk *blk, struct pvblk_request *r,
 				       struct request *rq)
 {
-	enum req_op op = req_op(rq);
+	u32 op = (__force u32)req_op(rq);
 
-	BUILD_BUG_ON(REQ_OP_READ != VIRTIO_BLK_T_IN || REQ_OP_WRITE != VIRTIO_BLK_T_OUT);
+	BUILD_BUG_ON((__force u32)REQ_OP_READ != VIRTIO_BLK_T_IN);
+	BUILD_BUG_ON((__force u32)REQ_OP_WRITE != VIRTIO_BLK_T_OUT);
 	r->status = PVBLK_S_NONE;
 	if (likely(!(rq->rq_flags & RQF_DONTPREP))) {	/* its first try */
 		r->tries = 0;
 		r->timeouts = 0;
 	}
 	r->table[PVBLK_HEADER].next = cpu_to_pv16(PVBLK_DATA);
-	if (unlikely(op > REQ_OP_WRITE))
+	if (unlikely(op > VIRTIO_BLK_T_OUT))
 		return other_map(blk, r, rq);
 	r->header.type = cpu_to_pv32(op);
 	r->header.sector = cpu_to_pv64(blk_rq_pos(rq));
-	return data_map(blk, r, rq, op == REQ_OP_READ ? VRING_DESC_F_WRITE : 0);
+	return data_map(blk, r, rq, op == VIRTIO_BLK_T_IN ? VRING_DESC_F_WRITE : 0);
 }
 
 static inline void request_put(struct pvblk_queue *queue, struct request *rq, unsigned int length)
@@ -211,46 +213,42 @@ static void pvblk_commit_rqs(struct blk_mq_hw_ctx *hctx)
 		queue_notify(queue);
 }
 
-static void queue_end(struct pvblk_queue *queue)
+/* From the start of the list, what belongs to this queue; what cannot be put, to the other list. */
+static void batch_put(struct pvblk_queue *queue, struct request **list, struct request **rest)
 {
-	bool kick = pvring_publish(queue->ring);
+	bool kick, dead = READ_ONCE(queue->blk->dead);
 
-	spin_unlock(&queue->lock);
-	if (kick)
-		queue_notify(queue);
-}
-
-/* A plug's requests.  Those left on the list go to queue_rq(), which says what is wrong with them. */
-static void pvblk_queue_rqs(struct request **list)
-{
-	struct request *rq, *order = NULL, *rest = NULL;
-	struct pvblk_queue *queue = NULL;
-
-	/* A plug has the last one first. */
-	while ((rq = rq_list_pop(list)))
-		rq_list_add(&order, rq);
-	while ((rq = rq_list_pop(&order))) {
-		struct pvblk_queue *own = rq->mq_hctx->driver_data;
+	spin_lock(&queue->lock);
+	while (*list && (*list)->mq_hctx->driver_data == queue) {
+		struct request *rq = rq_list_pop(list);
 		unsigned int length = 0;
 
-		if (likely(!READ_ONCE(own->blk->dead)))
-			length = request_map(own->blk, blk_mq_rq_to_pdu(rq), rq);
+		if (likely(!dead))
+			length = request_map(queue->blk, blk_mq_rq_to_pdu(rq), rq);
 		if (unlikely(!length)) {
-			rq_list_add(&rest, rq);
+			rq_list_add(rest, rq);
 			continue;
-		}
-		if (own != queue) {
-			if (queue)
-				queue_end(queue);
-			queue = own;
-			spin_lock(&queue->lock);
 		}
 		rq->mq_hctx->tags->rqs[rq->tag] = rq;
 		blk_mq_start_request(rq);
 		request_put(queue, rq, length);
 	}
-	if (queue)
-		queue_end(queue);
+	kick = pvring_publish(queue->ring);
+	spin_unlock(&queue->lock);
+	if (kick)
+		queue_notify(queue);
+}
+
+/* A plug's requests.  Those left on the list go to queue_rq(), which fails them. */
+static void pvblk_queue_rqs(struct request **list)
+{
+	struct request *rq, *order = NULL, *rest = NULL;
+
+	/* A plug has the last one first. */
+	while ((rq = rq_list_pop(list)))
+		rq_list_add(&order, rq);
+	while (order)
+		batch_put(order->mq_hctx->driver_data, &order, &rest);
 	*list = rest;
 }
 

@@ -8,7 +8,7 @@
  * only when device_info says so: an odd answer to another call is that call's failure.
  *
  * Locks: scan_mutex for the table of devices; a device's `lock` for `gone` and `started`, that is,
- * for whether its driver's changed() may run.  Rings are pvring.c's; what devices do, their drivers'.
+ * for whether its driver's changed() may run.  Rings are pvring.c's; what devices do, the drivers'.
  */
 #include <linux/delay.h>
 #include <linux/init.h>

@@ -48,9 +48,9 @@ struct pv_driver {
 	struct device_driver driver;
 	u32 type;			/* of the devices it drives */
 	u64 features;			/* bits that it can use, without those of the ring */
-	/* FEATURES_OK is set.  0, after pv_device_start(), or -errno: the bus resets the device. */
+	/* FEATURES_OK is set.  0, after pv_device_start(), or -errno, with the device reset. */
 	int (*probe)(struct pv_device *dev);
-	/* Also of a device that is gone (pv_device_gone()).  To stop the device: pv_device_reset(). */
+	/* Also of a device that is gone.  What stops the device is pv_device_reset(). */
 	void (*remove)(struct pv_device *dev);
 	/*
 	 * The configuration changed, the device wants a reset, or it is gone: look which.  In any

@@ -76,10 +76,10 @@ struct pvring {
 
 struct pvring_config {
 	unsigned int index;		/* of the queue */
-	unsigned int entries;		/* wanted; fewer if the device has fewer; rounded down to 2^n */
-	unsigned int parts;		/* chains: of the longest; 0 or 1: chains have one part; slots: 0 */
+	unsigned int entries;		/* wanted; fewer if the device has; rounded down to 2^n */
+	unsigned int parts;		/* chains: of the longest; slots: 0 */
 	bool chains;			/* the ring has slots and tables of its own */
-	irq_handler_t handler;		/* buffers were used: in hard interrupt context; NULL: never told */
+	irq_handler_t handler;		/* buffers were used; hard interrupt; NULL: never told */
 	const char *name;		/* in /proc/interrupts; lives as long as the ring */
 	void *data;			/* of the handler */
 };
@@ -95,7 +95,8 @@ void pvring_destroy(struct pvring *ring);
 
 /*
  * Empties the ring and hands it to the device: between FEATURES_OK and pv_device_start(), also
- * again after a reset.  Chains that were in flight are forgotten: pvring_detach() first.  0 or -errno.
+ * again after a reset.  Chains that were in flight are forgotten: pvring_detach() first.
+ * 0 or -errno.
  */
 int pvring_enable(struct pvring *ring);
 
@@ -118,16 +119,17 @@ static inline bool pvring_publish(struct pvring *ring)
 
 	if (old == new)
 		return false;
+	/* Descriptors before index. */
 	virt_store_release(&ring->avail->idx, cpu_to_pv16(new));
 	ring->published = new;
-	/* Index before event: the device does it the other way round (2.7.13.4.1). */
+	/* Index before event; the device does it the other way round (2.7.13.4.1). */
 	virt_mb();
 	if (likely(ring->event_index))
 		return vring_need_event(pv_to_cpu16(READ_ONCE(*ring->avail_event)), new, old);
 	return !(READ_ONCE(ring->used->flags) & cpu_to_pv16(VRING_USED_F_NO_NOTIFY));
 }
 
-/* Shows it, and kicks if need be.  0, or -errno: the kick failed; call pvring_notify() some time. */
+/* The same, and the kick.  0, or -errno: it failed; call pvring_notify() some time. */
 static inline int pvring_kick(struct pvring *ring)
 {
 	return pvring_publish(ring) ? pvring_notify(ring) : 0;
@@ -147,12 +149,16 @@ static inline void pvring_disarm(struct pvring *ring)
 
 static inline bool __pvring_rearm(struct pvring *ring, u16 ahead)
 {
+	u16 used;
+
 	if (likely(ring->event_index))
 		WRITE_ONCE(*ring->used_event, cpu_to_pv16((u16)(ring->taken + ahead)));
 	else
 		WRITE_ONCE(ring->avail->flags, 0);
+	/* Event before index; the device does it the other way round (2.7.7.1). */
 	virt_mb();
-	return (u16)(pv_to_cpu16(READ_ONCE(ring->used->idx)) - ring->taken) <= ahead || ring->broken;
+	used = pv_to_cpu16(READ_ONCE(ring->used->idx));
+	return (u16)(used - ring->taken) <= ahead || ring->broken;
 }
 
 /* Interrupts are wanted again.  false: buffers were used before, look now. */
@@ -178,6 +184,7 @@ static inline int pvring_next(struct pvring *ring, u32 *written)
 	const struct vring_used_elem *elem;
 	u32 slot;
 
+	/* Index before element. */
 	if (pv_to_cpu16(virt_load_acquire(&ring->used->idx)) == ring->taken)
 		return -EAGAIN;
 	if (unlikely(ring->broken))
