@@ -8,6 +8,8 @@
  * everything back.  Opening and closing the interface, suspend, a change of ring sizes and
  * recovery from a broken device are these two and nothing else; both run under the RTNL.
  *
+ * Counters are plain 64-bit numbers: ring3 is x86-64 only.
+ *
  * Locks: the transmit ring belongs to the transmit queue's lock, the receive ring to its NAPI,
  * the control ring to control.lock.
  */
@@ -19,7 +21,6 @@
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
 #include <linux/timer.h>
-#include <linux/u64_stats_sync.h>
 #include <linux/workqueue.h>
 #include <uapi/linux/virtio_net.h>
 
@@ -74,7 +75,7 @@ struct pvnet_rx {
 	struct page_frag_cache frags;
 	bool kick_failed;
 	struct pvnet_rx_stats stats;
-	struct u64_stats_sync sync;
+	char name[24];			/* of its interrupt */
 };
 
 struct pvnet_tx {
@@ -90,14 +91,14 @@ struct pvnet_tx {
 	struct pvnet *pn;
 	struct napi_struct napi;
 	struct pvnet_tx_stats stats;
-	struct u64_stats_sync sync;
+	char name[24];			/* of its interrupt */
 };
 
 struct pvnet_control {
 	spinlock_t lock;		/* BH */
 	struct pvring *ring;		/* NULL: there is no such queue */
 	struct pvnet_command *command;
-	bool dead;			/* a command was not answered; until the next reset */
+	bool live;			/* between start and reset, and answers */
 };
 
 struct pvnet {
@@ -108,10 +109,12 @@ struct pvnet {
 	bool mergeable;
 	bool fresh;			/* the device is just before its start */
 	bool up;			/* it runs; RTNL */
+	u64 recoveries;
 	bool stuck;			/* it could not be reset: it may still have our memory */
 	unsigned int copybreak;
-	unsigned int failures;		/* recoveries in a row */
-	unsigned int rx_entries, tx_entries;	/* wanted */
+	unsigned int failures;		/* recoveries in a row, and the last one's time */
+	unsigned long failed;
+	unsigned int rx_entries, tx_entries;	/* wanted; powers of two */
 	u32 speed;
 	u8 duplex;
 	struct timer_list nudge;	/* tries again what failed: a kick, an allocation */
@@ -129,16 +132,17 @@ extern const struct ethtool_ops pvnet_ethtool_ops;
 int pvnet_up(struct pvnet *pn);
 void pvnet_down(struct pvnet *pn);
 
-/* RTNL.  New rings of rx_entries and tx_entries; not while up.  On errors the old ones stay. */
+/* RTNL, not while up.  Rings of rx_entries and tx_entries, where there are others or none. */
 int pvnet_rings_create(struct pvnet *pn);
 
-/* A call of the device's failed, or its ring is broken: what follows from that.  Any context. */
-void pvnet_failed(struct pvnet *pn, int error);
-
-/* Poll both rings again, soon.  Any context. */
+/* Poll both rings again soon, which tries again what failed.  Any context. */
 void pvnet_nudge(struct pvnet *pn);
 
+/* A ring is broken: start again.  Any context. */
+void pvnet_broken(struct pvnet *pn);
+
 /* ---- pvnet_rx.c ---- */
+unsigned int pvnet_rx_mtu_max(bool mergeable);
 int pvnet_rx_create(struct pvnet_rx *rx, unsigned int entries);
 void pvnet_rx_destroy(struct pvnet_rx *rx);
 int pvnet_rx_poll(struct napi_struct *napi, int budget);
@@ -154,18 +158,25 @@ int pvnet_tx_poll(struct napi_struct *napi, int budget);
 netdev_tx_t pvnet_tx_start(struct sk_buff *skb, struct net_device *dev);
 /* The kicks that pvnet_tx_start() put off while tx->holder was this CPU. */
 void pvnet_tx_flush(struct pvnet_tx *tx);
+/* The device runs, with an empty ring: packets may come. */
+void pvnet_tx_open(struct pvnet_tx *tx);
+/* The queue is disabled, and the device has nothing any more. */
 void pvnet_tx_empty(struct pvnet_tx *tx);
 
 /* ---- pvnet_control.c ---- */
 int pvnet_control_create(struct pvnet *pn);
 void pvnet_control_destroy(struct pvnet *pn);
-/* 0, -EOPNOTSUPP: the device has no such command; -EINVAL: it refused; or another -errno. */
+/*
+ * Commands, if the device has them (else 0) and runs (else 0: pvnet_control_start() will say it).
+ * -EINVAL: it refused; -ETIMEDOUT, -EIO.
+ */
 int pvnet_control_mac(struct pvnet *pn, const u8 *mac);
 int pvnet_control_vlan(struct pvnet *pn, u16 id, bool add);
 int pvnet_control_offloads(struct pvnet *pn, netdev_features_t features);
 /* Under the address lock. */
 void pvnet_control_rx_mode(struct net_device *dev);
-/* Everything that a reset made it forget. */
-int pvnet_control_restore(struct pvnet *pn);
+/* The device was started: tell it everything again that it forgot.  It is about to be reset. */
+void pvnet_control_start(struct pvnet *pn);
+void pvnet_control_stop(struct pvnet *pn);
 
 #endif

@@ -39,7 +39,12 @@ static struct virtio_net_hdr_v1 *rx_header(const struct pvnet_buffer *buffer)
 	return buffer->data + PVNET_PAD - PVNET_HEADER;
 }
 
-/* The smallest buffers: a whole frame, if frames cannot be merged. */
+unsigned int pvnet_rx_mtu_max(bool mergeable)
+{
+	return mergeable ? ETH_MAX_MTU : PAGE_SIZE - PVNET_OVERHEAD - VLAN_ETH_HLEN;
+}
+
+/* The smallest buffers: a whole frame, if frames cannot be merged.  Multiples of cache lines. */
 static unsigned int rx_size_min(const struct pvnet *pn)
 {
 	unsigned int mtu = pn->mergeable ? ETH_DATA_LEN : max_t(unsigned int, ETH_DATA_LEN, pn->dev->mtu);
@@ -70,7 +75,7 @@ static void rx_post(struct pvnet_rx *rx, unsigned int slot)
 
 static void *rx_alloc(struct pvnet_rx *rx, gfp_t gfp)
 {
-	void *data = page_frag_alloc_align(&rx->frags, rx->size, gfp | __GFP_NOWARN, SMP_CACHE_BYTES);
+	void *data = page_frag_alloc(&rx->frags, rx->size, gfp | __GFP_NOWARN);
 	unsigned int least;
 
 	if (likely(data))
@@ -80,7 +85,7 @@ static void *rx_alloc(struct pvnet_rx *rx, gfp_t gfp)
 	least = rx_size_min(rx->pn);
 	if (rx->size > least) {
 		rx->size = least;
-		data = page_frag_alloc_align(&rx->frags, least, gfp | __GFP_NOWARN, SMP_CACHE_BYTES);
+		data = page_frag_alloc(&rx->frags, least, gfp | __GFP_NOWARN);
 	}
 	return data;
 }
@@ -96,7 +101,7 @@ static void rx_kick(struct pvnet_rx *rx)
 	rx->stats.kicks++;
 	if (unlikely(error)) {
 		rx->stats.kick_errors++;
-		pvnet_failed(rx->pn, error);
+		pvnet_nudge(rx->pn);
 	}
 }
 
@@ -285,7 +290,7 @@ int pvnet_rx_poll(struct napi_struct *napi, int budget)
 		done++;
 	}
 	if (unlikely(rx->ring->broken)) {
-		pvnet_failed(rx->pn, -EIO);
+		pvnet_broken(rx->pn);
 	} else if (likely(budget)) {
 		if (unlikely(!pvnet_rx_fill(rx, GFP_ATOMIC)))
 			pvnet_nudge(rx->pn);
@@ -343,7 +348,7 @@ int pvnet_rx_create(struct pvnet_rx *rx, unsigned int entries)
 {
 	const struct pvring_config config = {
 		.index = PVNET_QUEUE_RX, .entries = entries, .handler = rx_interrupt,
-		.name = "pvnet-rx", .data = rx,
+		.name = rx->name, .data = rx,
 	};
 	struct pvring *ring = pvring_create(rx->pn->pdev, &config);
 

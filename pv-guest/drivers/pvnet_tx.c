@@ -49,13 +49,11 @@ static void tx_reclaim(struct pvnet_tx *tx, int budget)
 		napi_consume_skb(skb, budget);
 	}
 	if (unlikely(slot == -EIO))
-		pvnet_failed(tx->pn, slot);
+		pvnet_broken(tx->pn);
 	if (!packets)
 		return;
-	u64_stats_update_begin(&tx->sync);
 	tx->stats.packets += packets;
 	tx->stats.bytes += bytes;
-	u64_stats_update_end(&tx->sync);
 	netdev_tx_completed_queue(queue, packets, bytes);
 	if (unlikely(netif_tx_queue_stopped(queue)) && !tx->ring->broken)
 		netif_tx_wake_queue(queue);
@@ -75,13 +73,11 @@ static void tx_kick(struct pvnet_tx *tx, int budget)
 		int error = pvring_notify(tx->ring);
 
 		tx->kick_failed = error;
-		u64_stats_update_begin(&tx->sync);
 		tx->stats.kicks++;
-		if (unlikely(error))
+		if (unlikely(error)) {
 			tx->stats.kick_errors++;
-		u64_stats_update_end(&tx->sync);
-		if (unlikely(error))
-			pvnet_failed(tx->pn, error);
+			pvnet_nudge(tx->pn);
+		}
 	}
 	tx_reclaim(tx, budget);
 	if (unlikely(tx_outstanding(tx)) && !tx->armed && !tx_arm(tx))
@@ -130,7 +126,8 @@ static int tx_put(struct pvnet_tx *tx, unsigned int slot, struct sk_buff *skb)
 		pvring_put(tx->ring, slot, virt_to_phys(header), skb->len + PVNET_HEADER, 0);
 		return 0;
 	}
-	part = table = &tx->tables[slot * PVNET_TX_PARTS];
+	table = &tx->tables[slot * PVNET_TX_PARTS];
+	part = table;
 	if (pushed) {
 		part = tx_part(part, table, virt_to_phys(header), skb_headlen(skb) + PVNET_HEADER);
 	} else {
@@ -158,13 +155,15 @@ netdev_tx_t pvnet_tx_start(struct sk_buff *skb, struct net_device *dev)
 	bool more = netdev_xmit_more();
 	unsigned int slot;
 
+	/* It is stopped when there is none, but others wake queues, too. */
+	if (unlikely(!tx->free_count)) {
+		netif_tx_stop_queue(queue);
+		return NETDEV_TX_BUSY;
+	}
 	skb_tx_timestamp(skb);
-	/* The queue is stopped when there is none. */
 	slot = tx->free[tx->free_count - 1];
 	if (unlikely(tx_put(tx, slot, skb))) {
-		u64_stats_update_begin(&tx->sync);
 		tx->stats.drops++;
-		u64_stats_update_end(&tx->sync);
 		dev_kfree_skb_any(skb);
 		if (!more)
 			tx_kick(tx, 0);
@@ -174,17 +173,13 @@ netdev_tx_t pvnet_tx_start(struct sk_buff *skb, struct net_device *dev)
 	tx->free_count--;
 	if (unlikely(!tx->free_count)) {
 		netif_tx_stop_queue(queue);
-		u64_stats_update_begin(&tx->sync);
 		tx->stats.stops++;
-		u64_stats_update_end(&tx->sync);
 	}
 	if (!__netdev_tx_sent_queue(queue, skb->len, more))
 		return NETDEV_TX_OK;
 	if (READ_ONCE(tx->holder) == smp_processor_id() && !netif_xmit_stopped(queue)) {
 		WRITE_ONCE(tx->owed, true);
-		u64_stats_update_begin(&tx->sync);
 		tx->stats.deferred++;
-		u64_stats_update_end(&tx->sync);
 		return NETDEV_TX_OK;
 	}
 	/* With interrupts off this is netpoll, which may be within anything. */
@@ -199,15 +194,14 @@ int pvnet_tx_poll(struct napi_struct *napi, int budget)
 	bool again = false;
 
 	__netif_tx_lock(queue, smp_processor_id());
-	u64_stats_update_begin(&tx->sync);
 	tx->stats.polls++;
-	u64_stats_update_end(&tx->sync);
 	tx->armed = false;
 	/* Not tx_kick(): it would schedule this. */
-	if (unlikely(tx->kick_failed))
+	if (unlikely(tx->kick_failed)) {
 		tx->kick_failed = pvring_notify(tx->ring);
-	if (unlikely(tx->kick_failed))
-		pvnet_failed(tx->pn, tx->kick_failed);
+		if (tx->kick_failed)
+			pvnet_nudge(tx->pn);
+	}
 	tx_reclaim(tx, budget);
 	if (tx_outstanding(tx) && !tx->ring->broken)
 		again = !tx_arm(tx);
@@ -228,17 +222,28 @@ static irqreturn_t tx_interrupt(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
+void pvnet_tx_open(struct pvnet_tx *tx)
+{
+	unsigned int slot;
+
+	tx->owed = false;
+	tx->armed = false;
+	tx->kick_failed = false;
+	for (slot = 0; slot < tx->ring->entries; slot++)
+		tx->free[slot] = slot;
+	tx->free_count = tx->ring->entries;
+	netif_tx_wake_queue(tx_queue(tx));
+}
+
 void pvnet_tx_empty(struct pvnet_tx *tx)
 {
 	unsigned int slot;
 
+	tx->free_count = 0;
 	for (slot = 0; slot < tx->ring->entries; slot++) {
 		dev_kfree_skb_any(tx->skb[slot]);
 		tx->skb[slot] = NULL;
-		tx->free[slot] = slot;
 	}
-	tx->free_count = tx->ring->entries;
-	tx->owed = tx->armed = tx->kick_failed = false;
 	netdev_tx_reset_queue(tx_queue(tx));
 }
 
@@ -255,7 +260,7 @@ int pvnet_tx_create(struct pvnet_tx *tx, unsigned int entries)
 {
 	const struct pvring_config config = {
 		.index = PVNET_QUEUE_TX, .entries = entries, .handler = tx_interrupt,
-		.name = "pvnet-tx", .data = tx,
+		.name = tx->name, .data = tx,
 	};
 	struct pvring *ring = pvring_create(tx->pn->pdev, &config);
 
