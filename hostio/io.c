@@ -19,7 +19,7 @@
 #include "hostio/io_stats.h"
 
 #define HOLD_BYTES	(16 * KIB)
-#define HOLD_MAX	16u
+#define HOLD_MAX	8u
 #define HOLD_US		200u
 
 struct io_state io = { .queued.end = &io.queued.first };
