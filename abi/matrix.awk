@@ -18,7 +18,7 @@ function hidden_but(only, n,	i, s) {
 	s = ""
 	for (i = 1; i <= features; i++)
 		if (in_version(i, n) && i != only)
-			s = s (s == "" ? "" : ",") "hide=" feature_name[i]
+			s = s (s == "" ? "hide=" : "+") feature_name[i]
 	return s == "" ? "-" : s
 }
 
