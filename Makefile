@@ -112,8 +112,9 @@ $(BUILD)/gen/asm_offsets.h: $(ASM_OFFSETS) hypervisor/machine/vcpu.h hypervisor/
 		sed -n 's/^.*->\([A-Z_]*\) \$$*\([0-9-]*\).*$$/#define \1 \2/p' >$@
 
 # The hypercall ABI: abi/ring3.abi is the source of all.
-ABI_SOURCES	:= abi/ring3.abi abi/generate abi/generate.awk abi/matrix.awk
-ABI_HEADERS	:= $(BUILD)/gen/abi/ring3_abi.h $(BUILD)/gen/abi/hypercall_table.h
+ABI_SOURCES	:= abi/ring3.abi abi/generate abi/generate.awk abi/matrix.awk abi/decoder.awk
+ABI_HEADERS	:= $(BUILD)/gen/abi/ring3_abi.h $(BUILD)/gen/abi/hypercall_table.h \
+		   $(BUILD)/gen/abi/hypercall_decode.h
 $(BUILD)/gen/abi/ring3_abi.h: $(ABI_SOURCES)
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
@@ -122,6 +123,10 @@ $(BUILD)/gen/abi/hypercall_table.h: $(ABI_SOURCES)
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
 	$(Q)abi/generate table >$@.new && mv $@.new $@
+$(BUILD)/gen/abi/hypercall_decode.h: $(ABI_SOURCES)
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q)abi/generate decoder >$@.new && mv $@.new $@
 $(OBJECTS) $(BUILD)/obj/$(MAIN:.c=.o): | $(ABI_HEADERS)
 $(BUILD)/gen/abi/abi_grammar.h: $(ABI_SOURCES)
 	$(call say,GEN,$@)

@@ -140,6 +140,23 @@ $1 == "returns" {
 	call_returns[calls] = call_returns[calls] (call_returns[calls] == "" ? "" : " ") column[2]
 	next
 }
+$1 == "writes" || $1 == "fills" {
+	for (i = 1; i <= words; i++)
+		call_writes[calls, word[i]] = $1
+	next
+}
+$1 == "replay" {
+	if (word[1] !~ /^(all|result|errors|skip)$/)
+		fail("no such rule: " word[1])
+	call_replay[calls] = word[1]
+	next
+}
+$1 == "error" {
+	error_number[++errors] = word[1]
+	error_name[errors] = word[2]
+	error_text[errors] = text
+	next
+}
 { fail("not understood: " $0) }
 
 END {
@@ -151,6 +168,8 @@ END {
 		table()
 	else if (want == "layout")
 		layout()
+	else if (want == "decoder")
+		decoder()
 	else if (want == "matrix")
 		matrix()
 	else if (want == "grammar")

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "boot/boot.h"
+#include "cli/abi.h"
 #include "cli/bench.h"
 #include "cli/host.h"
 #include "cli/options.h"
@@ -60,6 +61,7 @@ static const struct command {
 } commands[] = {
 	{ "run",	main_run,	"boot a kernel; ring3 run --help shows the options" },
 	{ "bench",	bench_main,	"measure this machine: ring3 bench io|cpu|boot; --help shows the options" },
+	{ "abi",	abi_main,	"look at hypercalls: show, count and replay what was recorded" },
 	{ "help",	main_help,	"show this text" },
 	{ "switch",	main_switch,	"what connects machines (run starts it for --net switch=NAME)" },
 	{ "version",	main_version,	"show the version" },

@@ -14,6 +14,7 @@
 #include "base/layout.h"
 #include "cli/device_options.h"
 #include "cli/hypercall_options.h"
+#include "debug/recorder.h"
 #include "debug/trace.h"
 
 #define MEMORY_DEFAULT	(512 * MIB)
@@ -24,7 +25,7 @@
 enum option_id {
 	OPTION_KERNEL = 256, OPTION_INITRD, OPTION_APPEND, OPTION_MODULE, OPTION_PV, OPTION_SERIAL,
 	OPTION_ABI, OPTION_NO_REBOOT, OPTION_TIMEOUT, OPTION_STATS, OPTION_TRACE, OPTION_GDB, OPTION_ENGINE,
-	OPTION_DISK, OPTION_NET, OPTION_RNG, OPTION_IO,
+	OPTION_RECORD, OPTION_DISK, OPTION_NET, OPTION_RNG, OPTION_IO,
 };
 
 static const struct option long_options[] = {
@@ -40,6 +41,7 @@ static const struct option long_options[] = {
 	{ "timeout",	required_argument,	NULL, OPTION_TIMEOUT },
 	{ "stats",	optional_argument,		NULL, OPTION_STATS },
 	{ "trace",	required_argument,	NULL, OPTION_TRACE },
+	{ "record",	required_argument,	NULL, OPTION_RECORD },
 	{ "gdb",	required_argument,	NULL, OPTION_GDB },
 	{ "engine",	required_argument,	NULL, OPTION_ENGINE },
 	{ "disk",	required_argument,	NULL, OPTION_DISK },
@@ -74,6 +76,8 @@ static const char help_text[] =
 "  --trace CLASS,...  print events as they happen:\n";
 
 static const char help_text_end[] =
+"  --record FILE[,size=SIZE]  keep every hypercall, the last of them, in a file (default\n"
+"                     16M); ring3 abi shows, counts and replays them\n"
 "  --gdb PORT[,wait]  serve gdb on 127.0.0.1:PORT; wait: do not start before it comes\n"
 "  --engine ENGINE    translate (default), or emulate: interpret everything, slowly\n"
 "  -q, --quiet        only errors from ring3 itself\n"
@@ -226,6 +230,24 @@ static int options_set_trace(struct machine_config *config, const char *value)
 	return -EINVAL;
 }
 
+static int options_set_record(struct machine_config *config, const char *value)
+{
+	const char *size = strstr(value, ",size=");
+	size_t length = size ? (size_t)(size - value) : strlen(value);
+
+	config->record_bytes = RECORDER_BYTES_DEFAULT;
+	if (!length || (size && !options_size(size + 6, &config->record_bytes)))
+		return options_bad("--record", value, "FILE, or FILE,size=64M");
+	if (config->record_bytes < RECORDER_BYTES_MIN || config->record_bytes > RECORDER_BYTES_MAX) {
+		log_error("--record %s: the size is out of range; give %lu MiB to %lu GiB", value,
+			  RECORDER_BYTES_MIN / MIB, RECORDER_BYTES_MAX / GIB);
+		return -EINVAL;
+	}
+	free(config->record);
+	config->record = strndup(value, length);
+	return config->record ? 0 : -ENOMEM;
+}
+
 static int options_one(struct options *out, int id, const char *value)
 {
 	struct machine_config *config = &out->machine;
@@ -261,6 +283,8 @@ static int options_one(struct options *out, int id, const char *value)
 		return 0;
 	case OPTION_TRACE:
 		return options_set_trace(config, value);
+	case OPTION_RECORD:
+		return options_set_record(config, value);
 	case OPTION_GDB:
 		return options_set_gdb(config, value);
 	case OPTION_ENGINE:
@@ -334,6 +358,10 @@ int options_parse(int argc, char **argv, struct options *out)
 	}
 	if (!out->machine.kernel) {
 		log_error("no kernel; give --kernel FILE (see ring3 run --help)");
+		return -EINVAL;
+	}
+	if (out->machine.record && out->machine.pv != MACHINE_PV_RING3) {
+		log_error("--record is about ring3's hypercalls; give --pv ring3, too");
 		return -EINVAL;
 	}
 	r = options_check_devices(&out->machine);

@@ -29,6 +29,7 @@
 #include "base/log.h"
 #include "cli/stats_file.h"
 #include "cli/status.h"
+#include "debug/recorder.h"
 #include "debug/stats.h"
 #include "hostio/console.h"
 #include "trap/run.h"
@@ -263,12 +264,15 @@ int supervise(const struct machine_config *config)
 		return STATUS_ERROR;
 	}
 
+	if (config->record && recorder_open(config->record, config->record_bytes))
+		return STATUS_ERROR;
 	if (console_open(config->serial))
 		return STATUS_ERROR;
 	do {
 		r = supervise_once(config, deadline, fd, &inherited);
 	} while (!r && machine.stop == MACHINE_REBOOT && !config->no_reboot);
 	console_close();
+	recorder_ended();
 	if (config->stats_file && stats_file_write(config->stats_file, true))
 		return STATUS_ERROR;
 	return r ? STATUS_ERROR : supervise_conclude();

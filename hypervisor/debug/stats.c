@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "base/clock.h"
+#include "debug/recorder.h"
 #include "hostio/io_stats.h"
 #include "world/world.h"
 
@@ -106,6 +107,7 @@ void stats_report(struct report *report)
 		row_report(report, stats.exceptions[i],
 			   exception_names[i] ? exception_names[i] : "reserved vector");
 	}
+	recorder_report(report);
 	clocks_report(report);
 }
 

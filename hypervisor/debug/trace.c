@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "debug/calltext.h"
 
 struct trace_ring trace_ring;
 
@@ -79,10 +80,25 @@ int trace_parse(const char *list, uint32_t *mask, const char **unknown)
 	return 0;
 }
 
+/* By name. */
+static void call_report(struct report *report, const struct trace_record *r, uint64_t before_ns)
+{
+	const struct decoder_call *call = decoder_call(r->a);
+	char result[48];
+
+	calltext_result(result, sizeof(result), (int64_t)r->b);
+	report_line(report, "%8lu.%03lu us  %-12s rip %-16lx  %s %lx  result %s", before_ns / 1000,
+		    before_ns % 1000, kinds[r->kind].name, r->rip, call ? call->name : "number", r->a, result);
+}
+
 static void record_report(struct report *report, const struct trace_record *r, uint64_t before_ns)
 {
 	if (r->kind >= array_size(kinds)) {
 		report_line(report, "trace: unknown kind %lu", r->kind);
+		return;
+	}
+	if (r->kind == TRACE_K_HYPERCALL) {
+		call_report(report, r, before_ns);
 		return;
 	}
 	report_line(report, "%8lu.%03lu us  %-12s rip %-16lx  %s %lx  %s %lx",
@@ -92,7 +108,9 @@ static void record_report(struct report *report, const struct trace_record *r, u
 
 void trace_print_live(const struct trace_record *record)
 {
-	if (record->kind < array_size(kinds) && kinds[record->kind].class & trace_ring.mask)
+	/* Hypercalls are printed by debug/recorder.c, with their arguments. */
+	if (record->kind < array_size(kinds) && record->kind != TRACE_K_HYPERCALL &&
+	    kinds[record->kind].class & trace_ring.mask)
 		record_report(&report_to_stderr, record, clock_tsc_to_ns(record->tsc));
 }
 

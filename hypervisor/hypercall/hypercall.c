@@ -13,6 +13,7 @@
 #include <errno.h>
 
 #include "abi/ring3_abi.h"
+#include "debug/recorder.h"
 #include "debug/stats.h"
 #include "debug/trace.h"
 #include "device/page_clock.h"
@@ -91,21 +92,26 @@ static int64_t call_make(uint64_t number, const uint64_t args[6])
 {
 	const struct call *call = &live[number];
 
+	if (unlikely(number >= array_size(live)))
+		return -ENOSYS;
 	if (unlikely((args[0] & call->clear[0]) | (args[1] & call->clear[1]) |
 		     (args[2] & call->clear[2]) | (args[3] & call->clear[3])))
 		return -EINVAL;
 	if (unlikely(call->may_be_failed)) {
 		int64_t error = inject_failure(number);
 
-		if (error)
+		if (error) {
+			recorder_injected();
 			return error;
+		}
 	}
 	return call->run(args);
 }
 
 int64_t hypercall_dispatch(uint64_t number, const uint64_t args[6])
 {
-	int64_t result = likely(number < array_size(live)) ? call_make(number, args) : -ENOSYS;
+	int64_t result = likely(!recorder_active) ? call_make(number, args) :
+						    recorder_call(number, args, call_make);
 
 	stats.hypercalls[number < STATS_HYPERCALLS ? number : STATS_HYPERCALLS - 1]++;
 	trace_exit(TRACE_K_HYPERCALL, hypercall_vcpu->rip, number, (uint64_t)result);

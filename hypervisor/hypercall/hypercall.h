@@ -9,10 +9,14 @@
 #ifndef RING3_HYPERCALL_HYPERCALL_H
 #define RING3_HYPERCALL_HYPERCALL_H
 
+#include "machine/machine.h"
 #include "machine/vcpu.h"
 
 /* Start-up, after worlds_init() and before the jail: calls of this CPU answer from now on. */
 void hypercall_init(struct vcpu *vcpu);
+
+/* The devices are made: put them and the machine into the recording's header, if there is one. */
+void hypercall_describe(const struct machine_config *config);
 
 /* VMCALL or VMMCALL at vcpu->rip: sets RAX and, where that is the call's meaning, what waits, loads or
  * stops the CPU; nothing else of it.  false: not for us (#UD), nothing was done. */

@@ -67,6 +67,8 @@ struct machine_config {
 	bool stats;
 	char *stats_file;		/* NULL: none */
 	uint32_t trace;			/* TRACE_* of debug/trace.h */
+	char *record;			/* file for hypercalls; NULL: none */
+	uint64_t record_bytes;
 	unsigned gdb_port;		/* 0: none */
 	bool gdb_wait;			/* do not start before gdb attaches */
 };

@@ -18,6 +18,7 @@
 #include "debug/dump.h"
 #include "debug/gdb.h"
 #include "debug/gdbmonitor.h"
+#include "debug/recorder.h"
 #include "debug/stats.h"
 #include "debug/trace.h"
 #include "device/platform.h"
@@ -113,6 +114,10 @@ static int start(const struct machine_config *config)
 	gdb_fpu_fetch = fpu_to_memory;
 	gdb_idle = console_poll;
 	r = platform_init(serial_init(), config);
+	if (!r && config->pv == MACHINE_PV_RING3) {
+		recorder_start(vcpu, config->stats, config->trace & TRACE_HYPERCALLS);
+		hypercall_describe(config);
+	}
 	if (!r)
 		r = boot_load(vcpu, config);
 	if (!r)
