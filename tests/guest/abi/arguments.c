@@ -18,7 +18,7 @@ static void shared_page(void)
 	expect_equal(ring3_call(RING3_CALL_VCPU_PAGE, page_pa + 8, 0, 0, 0), HYPERCALL_EINVAL);
 	expect_equal(ring3_call(RING3_CALL_VCPU_PAGE, NOWHERE, 0, 0, 0), HYPERCALL_EFAULT);
 	expect_equal(ring3_call(RING3_CALL_VCPU_PAGE, -4096ul, 0, 0, 0), HYPERCALL_EFAULT);
-	page[0] = sizeof(struct ring3_vcpu_page) - 1;
+	page[0] = RING3_VCPU_PAGE_SIZE_0 - 1;
 	expect_equal(ring3_call(RING3_CALL_VCPU_PAGE, page_pa, 0, 0, 0), HYPERCALL_EINVAL);
 	page[0] = 4097;
 	expect_equal(ring3_call(RING3_CALL_VCPU_PAGE, page_pa, 0, 0, 0), HYPERCALL_E2BIG);
@@ -129,7 +129,7 @@ void test_main(void)
 	console();
 	device(0, 2);
 	device(1, 1);
-	for (unsigned call = RING3_CALL_DEVICE_INFO; call <= RING3_CALL_QUEUE_KICK; call++) {
+	for (unsigned call = RING3_CALL_DEVICE_INFO; call <= RING3_CALL_QUEUE_RESET; call++) {
 		expect_equal(ring3_call(call, 2, 0, page_pa, 0), HYPERCALL_ENODEV, "call %u", call);
 		expect_equal(ring3_call(call, 1ul << 32, 0, 0, 0), HYPERCALL_EINVAL, "call %u", call);
 	}

@@ -2,7 +2,10 @@
 /*
  * A guest finds the hypercalls by CPUID beside KVM's leaves, both entry instructions work and
  * change RAX only, version and features freeze, calls of features that were not accepted do not
- * exist, and CPL3 gets -EPERM.  features=0: accepts none.
+ * exist, nor do calls that the version accepted had not, and CPL3 gets -EPERM.
+ *
+ * What is to be found: offered=BITS of version 1.minor=N; the guest accepts version 1.accept=N with
+ * features=BITS.
  */
 #include "ring3.h"
 #include "test.h"
@@ -12,6 +15,8 @@
 user_program(user_vmcall, "vmcall\n\tsyscall");
 user_program(user_vmmcall, "vmmcall\n\tsyscall");
 
+static uint64_t minor, offered;		/* what is to be found */
+
 static void leaves(uint32_t base)
 {
 	struct cpuid kvm = cpuid(0x40000000, 0), r = cpuid(base, 0);
@@ -20,11 +25,12 @@ static void leaves(uint32_t base)
 	expect_equal(base & 0xff, 0);
 	expect_equal(r.eax, base + RING3_CPUID_LIMITS, "highest leaf");
 	r = cpuid(base + RING3_CPUID_VERSION, 0);
-	expect_equal(r.eax, RING3_ABI_VERSION);
+	expect_equal(r.eax, 1 << 16 | minor);
 	expect_equal(r.ebx, RING3_ABI_OLDEST);
 	expect_equal(r.ecx, RING3_ENTRY_VMCALL | RING3_ENTRY_VMMCALL);
 	r = cpuid(base + RING3_CPUID_FEATURES, 0);
-	expect_equal(r.eax | (uint64_t)r.ebx << 32, RING3_FEATURES_ALL);
+	expect_equal(r.eax | (uint64_t)r.ebx << 32, offered);
+	expect_equal(r.ecx | (uint64_t)r.edx << 32, minor ? 1u << RING3_HINT_FAULTS_DEAR : 0, "hints");
 	r = cpuid(base + RING3_CPUID_LIMITS, 0);
 	expect_equal(r.ecx, test_option("devices", 2), "devices");
 	expect_equal(r.edx, 1, "CPUs");
@@ -50,24 +56,36 @@ static void leaves(uint32_t base)
 		expect_equal(cx, 0x2222);						\
 	} while (0)
 
-static void freezes(uint64_t features)
+static void freezes(uint64_t version, uint64_t features)
 {
 	expect_equal(ring3_call(RING3_CALL_VCPU_PAGE, 0, 0, 0, 0), HYPERCALL_ENOSYS, "before version");
 	expect_equal(ring3_call(RING3_CALL_CONSOLE_READ, 0, 0, 0, 0), HYPERCALL_ENOSYS, "before version");
 	expect_equal(ring3_call(RING3_CALL_VERSION, 2 << 16, features, 0, 0), HYPERCALL_EINVAL);
-	expect_equal(ring3_call(RING3_CALL_VERSION, RING3_ABI_VERSION + 1, features, 0, 0), HYPERCALL_EINVAL);
-	expect_equal(ring3_call(RING3_CALL_VERSION, RING3_ABI_VERSION, 1ul << 63, 0, 0), HYPERCALL_EINVAL);
-	expect_equal(ring3_call(RING3_CALL_VERSION, RING3_ABI_VERSION | 1ul << 32, features, 0, 0),
-		     HYPERCALL_EINVAL, "upper half");
-	expect_equal(ring3_call(RING3_CALL_VERSION, RING3_ABI_VERSION, features, 0, 0), 0);
-	expect_equal(ring3_call_vmmcall(RING3_CALL_VERSION, RING3_ABI_VERSION, features, 0, 0), 0);
-	expect_equal(ring3_call(RING3_CALL_VERSION, RING3_ABI_VERSION, features ^ 2, 0, 0), HYPERCALL_EBUSY);
+	expect_equal(ring3_call(RING3_CALL_VERSION, (1 << 16 | minor) + 1, features, 0, 0), HYPERCALL_EINVAL);
+	expect_equal(ring3_call(RING3_CALL_VERSION, version, 1ul << 63, 0, 0), HYPERCALL_EINVAL);
+	for (unsigned bit = 0; bit < 64; bit++)
+		if (!(offered >> bit & 1))
+			expect_equal(ring3_call(RING3_CALL_VERSION, version, 1ul << bit, 0, 0), HYPERCALL_EINVAL);
+	if (minor)
+		expect_equal(ring3_call(RING3_CALL_VERSION, 1 << 16, 1ul << RING3_FEATURE_TRACE, 0, 0),
+			     HYPERCALL_EINVAL, "1.0 has not what 1.1 brought");
+	expect_equal(ring3_call(RING3_CALL_VERSION, version | 1ul << 32, features, 0, 0), HYPERCALL_EINVAL,
+		     "upper half");
+	expect_equal(ring3_call(RING3_CALL_VERSION, version, features, 0, 0), 0);
+	expect_equal(ring3_call_vmmcall(RING3_CALL_VERSION, version, features, 0, 0), 0);
+	expect_equal(ring3_call(RING3_CALL_VERSION, version, features ^ 2, 0, 0), HYPERCALL_EBUSY);
 	expect_equal(ring3_call(RING3_CALL_VERSION, 2 << 16, features, 0, 0), HYPERCALL_EBUSY);
 }
 
+static const struct { bool always; uint8_t bit, since; } feature_of[] = {
+#define HYPERCALL(number, name, feature, arguments, mask32, minor, fails)	\
+	[number] = { (feature) < 0, (uint8_t)(feature), minor },
+#include "abi/hypercall_table.h"
+};
+
 static void unknown(void)
 {
-	static const uint8_t reserved[] = { 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 23, 25, 26, 255 };
+	static const uint8_t reserved[] = { 26, 27, 63, 64, 128, 255 };
 	uint64_t seed = 88172645463325252ul;
 
 	for (unsigned i = 0; i < sizeof(reserved); i++)
@@ -98,17 +116,21 @@ static void user(void)
 
 void test_main(void)
 {
-	uint64_t features = test_option("features", RING3_FEATURES_ALL);
+	uint64_t accept, features;
 
+	minor = test_option("minor", RING3_ABI_MINOR);
+	offered = test_option("offered", minor ? RING3_FEATURES_ALL : RING3_FEATURES_SINCE_0);
+	accept = test_option("accept", minor);
+	features = test_option("features", accept ? offered : offered & RING3_FEATURES_SINCE_0);
 	ring3_need();
 	leaves(ring3_base());
 	PRESERVES("vmcall", 255);
 	PRESERVES("vmmcall", 255);
-	freezes(features);
+	freezes(1 << 16 | accept, features);
 	PRESERVES("vmcall", RING3_CALL_CONSOLE_WRITE);
 	unknown();
-	for (unsigned n = 1; !features && n < 24; n++)
-		if (n != RING3_CALL_CONSOLE_WRITE)
-			expect_equal(ring3_call(n, 0, 0, 0, 0), HYPERCALL_ENOSYS, "call %u, not accepted", n);
+	for (unsigned n = 1; n < sizeof(feature_of) / sizeof(feature_of[0]); n++)
+		if (!feature_of[n].always && (feature_of[n].since > accept || !(features >> feature_of[n].bit & 1)))
+			expect_equal(ring3_call(n, ~0ul, ~0ul, ~0ul, ~0ul), HYPERCALL_ENOSYS, "call %u", n);
 	user();
 }

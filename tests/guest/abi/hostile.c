@@ -2,6 +2,7 @@
 /*
  * Random calls with random arguments, structures and configuration writes: none ends the machine,
  * none writes outside what it names, and afterwards the devices still start.  (Not shutdown.)
+ * Page tables are among what calls are given: those of a range that only this test looks at.
  */
 #include "page.h"
 #include "random.h"
@@ -13,7 +14,9 @@
 #define ROUNDS		60000u
 #define SANDBOX		(1ul << 18)
 
-static uint64_t sandbox;
+#define PLAYGROUND	(TEST_BASE + (64ul << 30))	/* addresses whose page table is anybody's */
+
+static uint64_t sandbox, table, other_root;
 
 static bool dismiss(struct trap_frame *f)
 {
@@ -29,6 +32,7 @@ static uint64_t address(void)
 	case 1: return 0xfee00000 + random() % 4096;
 	case 2: return (uint64_t)0 - random() % 65536;
 	case 3: return (1ul << 34) + random() % (1ul << 36);
+	case 4: return table + (random() % 4 ? 0 : random() % 4096);
 	default: return sandbox + (random() % (SANDBOX - 8192) & (random() % 4 ? ~4095ul : ~7ul));
 	}
 }
@@ -38,6 +42,61 @@ static uint64_t number(void)
 	uint64_t n = random() % 16 ? random() % 26 : random();
 
 	return n == RING3_CALL_SHUTDOWN || n == RING3_CALL_CONSOLE_WRITE ? RING3_CALL_QUEUE_KICK : n;
+}
+
+/* A root that may be loaded, or one that must be refused: garbage that it may not, the CPU would load. */
+static uint64_t root(void)
+{
+	uint64_t good = random() % 2 ? cr3_read() : other_root;
+
+	switch (random() % 4) {
+	case 0: return good | 1ul << (40 + random() % 24);
+	case 1: return (1ul << 34) + (random() % (1ul << 35) & ~4095ul);
+	default: return good;
+	}
+}
+
+static void updates(uint64_t pa)
+{
+	struct ring3_mmu_update *u;
+
+	if (pa < sandbox || pa >= sandbox + SANDBOX || pa % 8)
+		return;
+	u = phys_to_virt(pa);
+	for (unsigned i = 0; i < 8; i++)
+		u[i] = (struct ring3_mmu_update){
+			.entry = random() % 8 ? table + random() % 512 * 8 + random() % 2 : address(),
+			.value = random(), .address = random() % 2 ? PLAYGROUND + random() % (1ul << 21) : random(),
+		};
+}
+
+/* Whatever the entries say now, looking is a page fault or not. */
+static void playground_look(void)
+{
+	int vector = try_read((void *)(PLAYGROUND + random() % (1ul << 21)));
+
+	expect(vector == TRAP_NONE || vector == PF, "vector %d", vector);
+}
+
+static uint64_t multicall_number(void)
+{
+	uint64_t n = number();
+
+	return n == RING3_CALL_HALT || n == RING3_CALL_MMU_LOAD ? 255 : n;
+}
+
+static void calls(uint64_t pa)
+{
+	struct ring3_multicall *c;
+
+	if (pa < sandbox || pa >= sandbox + SANDBOX || pa % 8)
+		return;
+	c = phys_to_virt(pa);
+	for (unsigned i = 0; i < 8; i++)
+		c[i] = (struct ring3_multicall){
+			.number = multicall_number(),
+			.args = { random() % 2 ? random() % 4 : address(), random() % 64, address(), random() % 64 },
+		};
 }
 
 static uint64_t value(void)
@@ -96,7 +155,35 @@ static void abuse(void)
 			a = address();
 		if (call == RING3_CALL_DEVICE_INFO)
 			b = address();
-		if (call >= RING3_CALL_DEVICE_INFO && call <= RING3_CALL_QUEUE_KICK && random() % 8)
+		switch (call) {
+		case RING3_CALL_MMU_LOAD: case RING3_CALL_SPACE_DESTROY: case RING3_CALL_SPACE_CREATE:
+			a = root();
+			b = random() % 3;
+			break;
+		case RING3_CALL_MMU_UPDATE:
+			updates(a = address());
+			b = random() % 16 ? random() % 9 : value();
+			c = root();
+			break;
+		case RING3_CALL_MMU_FLUSH:
+			a = random() % 5;
+			b = root();
+			c = random() % 2 ? 0 : PLAYGROUND;
+			d = random() % 2 ? 0 : value();
+			break;
+		case RING3_CALL_MULTICALL:
+			calls(a = address());
+			/* Never more than were put there: the rest could load a root of garbage. */
+			b = random() % 16 ? random() % 9 : RING3_MULTICALL_MAX + 1 + random() % 1000;
+			c = random() % 8 ? 0 : value();
+			break;
+		case RING3_CALL_HALT:	/* not for ever */
+			ring3_call(RING3_CALL_EVENT_MASK, RING3_EVENT_TIMER, 0, 0, 0);
+			ring3_call(RING3_CALL_TIMER_SET, 1, 0, 0, 0);
+			a = random() % 4 == 0;
+			break;
+		}
+		if (call >= RING3_CALL_DEVICE_INFO && call <= RING3_CALL_QUEUE_RESET && random() % 8)
 			a = random() % 2;
 		if (call == RING3_CALL_DEVICE_FEATURES && random() % 2)
 			b = 1ul << 32;
@@ -107,6 +194,7 @@ static void abuse(void)
 		if (!expect(result >= -4095 && result <= 4096, "call %lu: %ld", call, result))
 			return;
 		errors += result < 0;
+		playground_look();
 		if (random() % 64 == 0) {
 			cpu_sti();
 			cpu_pause();
@@ -122,6 +210,10 @@ void test_main(void)
 	ring3_accept();
 	random_seed = 0x9e3779b97f4a7c15 ^ test_option("seed", 0) * 0xbf58476d1ce4e5b9;
 	sandbox = sandbox_make(SANDBOX);
+	table = virt_to_phys(page_entry(PLAYGROUND, 1)) & ~4095ul;
+	other_root = page_alloc();
+	for (unsigned i = 0; i < 512; i++)
+		((uint64_t *)phys_to_virt(other_root))[i] = ((uint64_t *)phys_to_virt(cr3_read() & PTE_ADDRESS))[i];
 	for (unsigned v = 32; v < 256; v++)
 		trap_handler[v] = dismiss;
 	abuse();
