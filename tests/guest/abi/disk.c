@@ -2,7 +2,8 @@
 /*
  * A disk without a bus: found, set up and kicked by hypercalls.  What the image holds is read, what
  * is written is read back, and each completion comes as an event: one interrupt of the chosen
- * vector, no EOI, held back by RFLAGS.IF, by the page's flag and by the event's mask.
+ * vector, no EOI, held back by RFLAGS.IF, by the page's flag and by the event's mask.  A queue that
+ * was reset with requests in flight touches nothing any more, and works again in other memory.
  */
 #include "page.h"
 #include "ring3.h"
@@ -29,7 +30,7 @@ static bool event_interrupt(struct trap_frame *f)
 	return true;
 }
 
-static void disk_start(void)
+static int64_t queue_start(void)
 {
 	uint64_t setup_pa = page_alloc();
 	struct ring3_queue *setup = phys_to_virt(setup_pa);
@@ -39,11 +40,16 @@ static void disk_start(void)
 	used = phys_to_virt(used_pa = page_alloc());
 	*setup = (struct ring3_queue){ .size = sizeof(*setup), .entries = VIRTIO_ENTRIES, .event = EVENT,
 				       .desc = desc_pa, .avail = avail_pa, .used = used_pa };
+	return ring3_call(RING3_CALL_QUEUE_SETUP, 0, 0, setup_pa, 0);
+}
+
+static void disk_start(uint64_t features)
+{
 	expect_equal(ring3_call(RING3_CALL_DEVICE_STATUS, 0, 0, 0, 0), 0);
 	expect_equal(ring3_call(RING3_CALL_DEVICE_STATUS, 0, 3, 0, 0), 3);
-	expect_equal(ring3_call(RING3_CALL_DEVICE_FEATURES, 0, 1ul << 32, 0, 0), 0);
+	expect_equal(ring3_call(RING3_CALL_DEVICE_FEATURES, 0, features, 0, 0), 0);
 	expect_equal(ring3_call(RING3_CALL_DEVICE_STATUS, 0, 0xb, 0, 0), 0xb);
-	expect_equal(ring3_call(RING3_CALL_QUEUE_SETUP, 0, 0, setup_pa, 0), 0);
+	expect_equal(queue_start(), 0);
 	expect_equal(ring3_call(RING3_CALL_DEVICE_STATUS, 0, 0xf, 0, 0), 0xf);
 }
 
@@ -141,6 +147,71 @@ static void events(void)
 	cpu_cli();
 }
 
+static uint64_t queue_reset(void)
+{
+	return (uint64_t)ring3_call(RING3_CALL_QUEUE_RESET, 0, 0, 0, 0);
+}
+
+#define FLIGHT	20u
+#define STRIDE	2048u
+
+/* Reads of one sector each, made available at once; their memory. */
+static uint8_t *flight_start(void)
+{
+	uint64_t pa = page_alloc_aligned(FLIGHT * STRIDE, PAGE_SIZE);
+	uint8_t *memory = phys_to_virt(pa);
+
+	for (unsigned i = 0; i < FLIGHT; i++, pa += STRIDE) {
+		uint32_t *header = phys_to_virt(pa);
+
+		header[2] = i;
+		desc[3 * i] = (struct virtq_desc){ pa, 16, VIRTQ_NEXT, (uint16_t)(3 * i + 1) };
+		desc[3 * i + 1] = (struct virtq_desc){ pa + 512, 512, VIRTQ_NEXT | VIRTQ_WRITE,
+						       (uint16_t)(3 * i + 2) };
+		desc[3 * i + 2] = (struct virtq_desc){ pa + 1024, 1, VIRTQ_WRITE, 0 };
+		memory[i * STRIDE + 1024] = 0xff;
+		avail->ring[(avail->idx + i) % VIRTIO_ENTRIES] = (uint16_t)(3 * i);
+	}
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	avail->idx = (uint16_t)(avail->idx + FLIGHT);
+	return memory;
+}
+
+static void resets(void)
+{
+	expect_equal(queue_reset(), HYPERCALL_EINVAL, "not accepted");
+	disk_start(1ul << 32 | 1ul << 40);
+	request(0, 3);
+	for (unsigned round = 0; round < 10; round++) {
+		uint8_t *memory = flight_start();
+		volatile struct virtq_used *old = used;
+		uint64_t events = shared->pending[1];
+		uint16_t idx;
+
+		expect_equal(ring3_call(RING3_CALL_QUEUE_KICK, 0, 0, 0, 0), 0);
+		expect_equal(queue_reset(), 0);
+		idx = old->idx;
+		shared->pending[1] = events;
+		for (unsigned i = 0; i < FLIGHT * STRIDE; i++)
+			memory[i] = 0xee;
+		time_delay_us(5000);
+		expect_equal(old->idx, idx, "nothing is shown any more");
+		expect_equal(shared->pending[1], events, "nor told");
+		for (unsigned i = 0; i < FLIGHT * STRIDE; i++)
+			if (!expect(memory[i] == 0xee, "written after the reset: byte %u", i))
+				return;
+		expect_equal(queue_reset(), HYPERCALL_EINVAL, "not enabled");
+		expect_equal(ring3_call(RING3_CALL_QUEUE_KICK, 0, 0, 0, 0), HYPERCALL_EINVAL);
+		expect_equal(queue_start(), 0, "enabled again");
+		for (unsigned i = 0; i < 4; i++)
+			request(0, i * 100);
+		expect_equal(used->idx, 4);
+		expect_equal(ring3_call(RING3_CALL_DEVICE_STATUS, 0, RING3_STATUS_READ, 0, 0), 0xf);
+	}
+	expect_equal(ring3_call(RING3_CALL_QUEUE_RESET, 0, 1000, 0, 0), HYPERCALL_EINVAL);
+	expect_equal(ring3_call(RING3_CALL_QUEUE_RESET, 1, 0, 0, 0), HYPERCALL_ENODEV);
+}
+
 static void capacity(void)
 {
 	uint64_t pa = page_alloc();
@@ -163,7 +234,7 @@ void test_main(void)
 	expect_equal(ring3_call(RING3_CALL_EVENT_SETUP, VECTOR, 0, 0, 0), 0);
 	data_pa = page_alloc();
 	capacity();
-	disk_start();
+	disk_start(1ul << 32);
 	cpu_cli();
 	contents();
 	expect_equal(interrupts, 0, "with interrupts off");
@@ -172,5 +243,6 @@ void test_main(void)
 	cpu_cli();
 	expect_equal(interrupts, 1, "one for all that came");
 	events();
+	resets();
 	expect_equal(ring3_call(RING3_CALL_DEVICE_STATUS, 0, 0, 0, 0), 0);
 }
