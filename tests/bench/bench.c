@@ -6,9 +6,13 @@
  *
  *	result <name> <best> <median> <unit>
  *
+ * --count: behind each, once more between `@count NAME OPERATIONS` and `@counted NAME`, with
+ * rests in which the driver reads the machine's counters.
+ *
  * All times are per operation, so lower is better throughout.  `total` says how
  * long the whole took by this machine's clock, for the driver to hold against
- * the host's.  Usage: bench [--list] [--repeat n] [name...].
+ * the host's.  Usage: bench [--list] [--repeat n] [--count] [name...], or bench --tsc: the
+ * time stamp counter's kHz.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -23,6 +27,7 @@
 
 #define TARGET_NS	100000000ULL
 #define MAX_REPEAT	25
+#define REST_US		50000
 
 static const struct benchmark *const groups[] = { bench_user, bench_kernel };
 
@@ -84,7 +89,18 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void measure(const struct benchmark *b, unsigned repeat)
+static void count_exits(const struct benchmark *b, unsigned long n)
+{
+	printf("@count %s %lu\n", b->name, n * b->per);
+	fflush(stdout);
+	usleep(REST_US);
+	b->run(n);
+	printf("@counted %s\n", b->name);
+	fflush(stdout);
+	usleep(REST_US);
+}
+
+static void measure(const struct benchmark *b, unsigned repeat, bool count)
 {
 	double scale = !strcmp(b->unit, "ms") ? 1e6 : !strcmp(b->unit, "us") ? 1e3 : 1;
 	double times[MAX_REPEAT];
@@ -95,10 +111,22 @@ static void measure(const struct benchmark *b, unsigned repeat)
 	qsort(times, repeat, sizeof(times[0]), compare);
 	printf("result %s %.4f %.4f %s\n", b->name, times[0], times[repeat / 2], b->unit);
 	fflush(stdout);
+	if (count)
+		count_exits(b, n);
+}
+
+static void tsc_khz(void)
+{
+	uint64_t begin = bench_now(), ticks = __builtin_ia32_rdtsc(), ns;
+
+	do {
+		ns = bench_now() - begin;
+	} while (ns < TARGET_NS);
+	printf("%.0f\n", (double)(__builtin_ia32_rdtsc() - ticks) * 1e6 / (double)ns);
 }
 
 /* In a process of its own, so that no benchmark pays for another's memory. */
-static bool measure_apart(const struct benchmark *b, unsigned repeat)
+static bool measure_apart(const struct benchmark *b, unsigned repeat, bool count)
 {
 	int status;
 	pid_t pid = fork();
@@ -106,7 +134,7 @@ static bool measure_apart(const struct benchmark *b, unsigned repeat)
 	if (pid < 0)
 		bench_die("fork");
 	if (!pid) {
-		measure(b, repeat);
+		measure(b, repeat, count);
 		exit(0);
 	}
 	if (waitpid(pid, &status, 0) == pid && !status)
@@ -130,11 +158,15 @@ int main(int argc, char **argv)
 {
 	uint64_t begin = bench_now();
 	unsigned repeat = 5;
-	bool list = false, failed = false;
+	bool list = false, count = false, failed = false;
 
 	argc--, argv++;
 	if (argc && !strcmp(argv[0], "--exit"))
 		_exit(0);
+	if (argc && !strcmp(argv[0], "--tsc")) {
+		tsc_khz();
+		return 0;
+	}
 	if (argc && !strcmp(argv[0], "--list")) {
 		list = true;
 		argc--, argv++;
@@ -145,6 +177,10 @@ int main(int argc, char **argv)
 			repeat = 5;
 		argc -= 2, argv += 2;
 	}
+	if (argc && !strcmp(argv[0], "--count")) {
+		count = true;
+		argc--, argv++;
+	}
 	for (size_t g = 0; g < sizeof(groups) / sizeof(groups[0]); g++)
 		for (const struct benchmark *b = groups[g]; b->name; b++) {
 			if (!wanted(b, argc, argv))
@@ -152,7 +188,7 @@ int main(int argc, char **argv)
 			if (list)
 				printf("%s\t%s\n", b->name, b->what);
 			else
-				failed |= !measure_apart(b, repeat);
+				failed |= !measure_apart(b, repeat, count);
 		}
 	if (!list)
 		printf("total %.3f s\n", (double)(bench_now() - begin) / 1e9);

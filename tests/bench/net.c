@@ -7,6 +7,8 @@
  *	net receive HOST PORT SECONDS	prints MB/s
  *	net pingpong HOST PORT SECONDS	prints microseconds a round trip: mean, median, 99 %
  *
+ * Clients say @@run on standard error when they begin.
+ *
  * A connection's first byte says what the client wants: s it sends, r it receives,
  * p each byte comes back.  Bytes are counted where they arrive.
  */
@@ -107,6 +109,7 @@ static int open_to(const char *host, int port, char what)
 	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) || write(fd, &what, 1) != 1)
 		fail("connect");
 	no_delay(fd);
+	fputs("@@run\n", stderr);
 	return fd;
 }
 
