@@ -15,7 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 WORK = os.environ["NET_WORK"]
 LOGS = os.environ["NET_LOGS"]
 # Which kernel drives which card: the cloud kernel has no e1000.
-KERNELS = {"virtio": "cloud", "e1000": "generic"}
+KERNELS = {"virtio": "cloud", "e1000": "generic", "pv": "pv"}
 DEVICES = os.environ.get("NET_DEVICES", "virtio e1000").split()
 failures = 0
 
@@ -56,22 +56,24 @@ def end():
 def words(net, device="virtio", address=None, reboot=False, extra=()):
     """The command line of a machine with one card."""
     kernel = KERNELS[device]
-    append = "console=ttyS0 quiet panic=-1" + (" net.address=" + address if address else "")
+    append = "console=%s quiet panic=-1" % ("hvc0" if device == "pv" else "ttyS0")
+    append += " net.address=" + address if address else ""
+    extra = (["--pv", "ring3"] if device == "pv" else []) + list(extra)
     return command(path(kernel), path(kernel + ".cpio"), append, memory="192M", reboot=reboot,
-                   extra=["--net", "%s,device=%s" % (net, device)] + list(extra))
+                   extra=["--net", "%s,device=%s" % (net, device)] + extra)
 
 
 def log_of(name):
     return os.path.join(LOGS, name.replace("/", "-") + ".log")
 
 
-def machine(name, net, device="virtio", address=None, env=None, reboot=False, path_variable=None):
+def machine(name, net, device="virtio", address=None, env=None, reboot=False, path_variable=None, extra=()):
     """A machine of nobody's, started; its console is kept under the name."""
     prefix = ["/usr/bin/env", "PATH=" + path_variable] if path_variable else []
     log = log_of(name)
     if os.path.exists(log):
         os.unlink(log)
-    return Machine(unprivileged() + prefix + words(net, device, address, reboot), log, env=env)
+    return Machine(unprivileged() + prefix + words(net, device, address, reboot, extra), log, env=env)
 
 
 def ready(guest, seconds=60):
