@@ -95,4 +95,5 @@ static int __init ring3_earlycon_setup(struct earlycon_device *device, const cha
 	device->con->write = ring3_earlycon_write;
 	return 0;
 }
+
 EARLYCON_DECLARE(ring3, ring3_earlycon_setup);

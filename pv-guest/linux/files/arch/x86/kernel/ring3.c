@@ -47,9 +47,11 @@ static union {
 static bool have_page __ro_after_init;
 
 /* What is of no use without the others. */
-static const struct {
+struct ring3_dependency {
 	u64 feature, needs;
-} dependencies[] __initconst = {
+};
+
+static const struct ring3_dependency dependencies[] __initconst = {
 	{ FEATURE(EVENTS), FEATURE(VCPU_PAGE) },
 	{ FEATURE(CLOCK), FEATURE(VCPU_PAGE) },
 	{ FEATURE(TIMER), FEATURE(EVENTS) | FEATURE(CLOCK) },
@@ -57,10 +59,12 @@ static const struct {
 	{ FEATURE(QUEUES), FEATURE(DEVICES) },
 };
 
-static const struct {
+struct ring3_feature_name {
 	u64 feature;
 	const char *name;
-} names[] __initconst = {
+};
+
+static const struct ring3_feature_name names[] __initconst = {
 	{ FEATURE(EVENTS), " events" },
 	{ FEATURE(TIMER), " timer" },
 	{ FEATURE(CLOCK), " clock" },
@@ -132,6 +136,7 @@ static u32 __init ring3_detect(void)
 static bool __init ring3_negotiate(u32 base)
 {
 	u32 version, low, high, ecx, edx;
+	char list[128] = "";
 	u64 features;
 	long result;
 	int i;
@@ -151,11 +156,10 @@ static bool __init ring3_negotiate(u32 base)
 		return false;
 	}
 	ring3_features = features;
-	pr_info("version %u.%u, features %llx:", version >> 16, version & 0xffff, features);
 	for (i = 0; i < ARRAY_SIZE(names); i++)
 		if (features & names[i].feature)
-			pr_cont("%s", names[i].name);
-	pr_cont("\n");
+			strlcat(list, names[i].name, sizeof(list));
+	pr_info("version %u.%u, features %llx:%s\n", version >> 16, version & 0xffff, features, list);
 	return true;
 }
 

@@ -42,12 +42,12 @@ static __always_inline u64 ring3_clock_at(u64 *wall)
 
 	do {
 		version = READ_ONCE(page->clock_version) & ~1u;
-		virt_rmb();
+		virt_rmb();	/* the version before what it is of */
 		delta = rdtsc_ordered() - page->clock_tsc;
 		ns = page->clock_ns + mul_u64_u32_shr(delta << page->clock_shift, page->clock_mul, 32);
 		if (wall)
 			*wall = page->clock_wall_ns;
-		virt_rmb();
+		virt_rmb();	/* and that before the version again */
 	} while (unlikely(version != READ_ONCE(page->clock_version)));
 	return ns;
 }
