@@ -104,6 +104,11 @@ bool event_pending(void)
 {
 	if (likely(!events.owed))
 		return false;
+	/* What the guest took by looking, or masked meanwhile, is no interrupt's business any more. */
+	if (!event_waits()) {
+		events.owed = false;
+		return false;
+	}
 	if (!events.shared || *(volatile uint8_t *)&events.shared->interrupts)
 		return true;
 	/* Set before the flag is looked at again: the guest sets the flag, then looks here. */
