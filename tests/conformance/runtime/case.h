@@ -9,7 +9,8 @@
  *   CASE_ABI("fail=trace:EIO:1");			more for --abi
  *   CASE_RUN("reason=1", "reboot");			a run: command line and outcome; several
  *							runs, several lines (without: "", "success")
- *   CASE_INPUT("typed");				what is typed on the console
+ *   CASE_INPUT("typed");				what is typed on the console once the case
+ *							has printed "type now"
  *   CASE_CONSOLE("text");				what the console must show in the end
  *   CASE_REBOOTS;					the machine starts again after a reset
  *   CASE_BASE;						proves what no feature changes: run with all
