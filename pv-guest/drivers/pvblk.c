@@ -147,8 +147,8 @@ static void device_repair(struct pvblk *blk)
 	if (!error)
 		error = device_again(blk);
 	WRITE_ONCE(blk->dead, error);
-	dev_notice(&blk->dev->dev, "[%s] %s (%d)\n", blk->disk->disk_name,
-		   error ? "is dead" : "was set up again", error);
+	dev_notice_ratelimited(&blk->dev->dev, "[%s] %s (%d)\n", blk->disk->disk_name,
+			       error ? "is dead" : "was set up again", error);
 	pvblk_cancel(blk, !error);
 	for (unsigned int i = 0; i < blk->queue_count; i++)
 		pvring_irq_enable(blk->queues[i].ring);
@@ -215,7 +215,6 @@ static int disk_begin(struct pvblk *blk)
 {
 	int error;
 
-	pvblk_capacity_update(blk);
 	blk->running = true;
 	error = device_begin(blk);
 	if (!error)

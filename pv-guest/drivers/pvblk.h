@@ -82,11 +82,11 @@ extern const struct block_device_operations pvblk_fops;
 extern const struct attribute_group *pvblk_groups[];
 /* Reads the configuration: segments, ranges.  0 or -errno. */
 int pvblk_config_read(struct pvblk *blk);
-/* Limits of the disk's queue.  0 or -errno: they make no sense. */
+/* Size of the disk, limits of its queue.  0 or -errno: they make no sense. */
 int pvblk_limits_set(struct pvblk *blk);
 /* pvba, ... pvbz, pvbaa, ... */
 void pvblk_name(int number, char *name, size_t size);
-/* Asks the device for its size, and sets it. */
+/* The size may have changed. */
 void pvblk_capacity_update(struct pvblk *blk);
 /* After a reset: the cache is as somebody had set it.  0 or -errno. */
 int pvblk_cache_restore(struct pvblk *blk);

@@ -33,6 +33,35 @@ int pvblk_config_read(struct pvblk *blk)
 	return 0;
 }
 
+/* ---- size ---- */
+
+static void capacity_set(struct pvblk *blk, u64 sectors)
+{
+	char binary[12], decimal[12];
+
+	if (sectors == get_capacity(blk->disk))
+		return;
+	string_get_size(sectors, SECTOR_SIZE, STRING_UNITS_2, binary, sizeof(binary));
+	string_get_size(sectors, SECTOR_SIZE, STRING_UNITS_10, decimal, sizeof(decimal));
+	dev_notice(&blk->dev->dev, "[%s] %llu sectors of %d bytes (%s/%s)\n", blk->disk->disk_name,
+		   sectors, SECTOR_SIZE, decimal, binary);
+	set_capacity_and_notify(blk->disk, sectors);
+}
+
+void pvblk_capacity_update(struct pvblk *blk)
+{
+	__virtio64 capacity;
+	int error;
+
+	error = pv_config_read(blk->dev, offsetof(struct virtio_blk_config, capacity), &capacity,
+			       sizeof(capacity));
+	if (error) {
+		dev_err(&blk->dev->dev, "does not tell its size (%d)\n", error);
+		return;
+	}
+	capacity_set(blk, pv_to_cpu64(capacity));
+}
+
 /* ---- limits ---- */
 
 static void topology_set(struct pvblk *blk, u32 block)
@@ -103,30 +132,8 @@ int pvblk_limits_set(struct pvblk *blk)
 	blk_queue_flag_set(QUEUE_FLAG_NONROT, q);
 	if (pv_has(blk->dev, VIRTIO_BLK_F_RO))
 		set_disk_ro(blk->disk, true);
+	capacity_set(blk, pv_to_cpu64(blk->config.capacity));
 	return 0;
-}
-
-void pvblk_capacity_update(struct pvblk *blk)
-{
-	char binary[12], decimal[12];
-	__virtio64 capacity;
-	u64 sectors;
-	int error;
-
-	error = pv_config_read(blk->dev, offsetof(struct virtio_blk_config, capacity), &capacity,
-			       sizeof(capacity));
-	if (error) {
-		dev_err(&blk->dev->dev, "does not tell its size (%d)\n", error);
-		return;
-	}
-	sectors = pv_to_cpu64(capacity);
-	if (sectors == get_capacity(blk->disk))
-		return;
-	string_get_size(sectors, SECTOR_SIZE, STRING_UNITS_2, binary, sizeof(binary));
-	string_get_size(sectors, SECTOR_SIZE, STRING_UNITS_10, decimal, sizeof(decimal));
-	dev_notice(&blk->dev->dev, "[%s] %llu sectors of %d bytes (%s/%s)\n", blk->disk->disk_name,
-		   sectors, SECTOR_SIZE, decimal, binary);
-	set_capacity_and_notify(blk->disk, sectors);
 }
 
 void pvblk_name(int number, char *name, size_t size)

@@ -42,15 +42,27 @@ static struct pv_driver *pv_device_driver(struct pv_device *dev)
 
 /* ---- calls ---- */
 
+/* Nothing here is asked for often, so what fails is tried again, except where there is no device. */
+static int device_call(u32 call, u32 index, u64 a, u64 b, u64 c)
+{
+	unsigned int tries = 0;
+	int result;
+
+	do {
+		result = ring3_call4(call, index, a, b, c);
+	} while (result < 0 && result != -ENODEV && ++tries < PV_TRIES);
+	return result;
+}
+
 static int info_read(u32 index, struct ring3_device_info *info)
 {
 	*info = (struct ring3_device_info){ .size = sizeof(*info) };
-	return ring3_call2(RING3_CALL_DEVICE_INFO, index, virt_to_phys(info));
+	return device_call(RING3_CALL_DEVICE_INFO, index, virt_to_phys(info), 0, 0);
 }
 
 static int status_set(struct pv_device *dev, u32 status)
 {
-	return ring3_call2(RING3_CALL_DEVICE_STATUS, dev->index, status);
+	return device_call(RING3_CALL_DEVICE_STATUS, dev->index, status, 0, 0);
 }
 
 /* -ENODEV of one call alone is not to be believed: memory is given away by it. */
@@ -66,7 +78,7 @@ static bool really_gone(struct pv_device *dev)
 
 static int config_call(struct pv_device *dev, u32 offset, unsigned int length)
 {
-	int error = ring3_call4(RING3_CALL_DEVICE_CONFIG, dev->index, offset,
+	int error = device_call(RING3_CALL_DEVICE_CONFIG, dev->index, offset,
 				virt_to_phys(dev->buffer), length);
 
 	if (error == -ENODEV)
@@ -110,7 +122,7 @@ int pv_queue_setup(struct pv_device *dev, u32 queue, const struct ring3_queue *s
 
 	mutex_lock(&dev->config_lock);
 	memcpy(dev->buffer, setup, sizeof(*setup));
-	error = ring3_call3(RING3_CALL_QUEUE_SETUP, dev->index, queue, virt_to_phys(dev->buffer));
+	error = device_call(RING3_CALL_QUEUE_SETUP, dev->index, queue, virt_to_phys(dev->buffer), 0);
 	mutex_unlock(&dev->config_lock);
 	return error;
 }
@@ -170,7 +182,7 @@ static int features_agree(struct pv_device *dev)
 	if (status >= 0)
 		status = status_set(dev, STATUS_DRIVER);
 	if (status >= 0)
-		status = ring3_call2(RING3_CALL_DEVICE_FEATURES, dev->index, dev->features);
+		status = device_call(RING3_CALL_DEVICE_FEATURES, dev->index, dev->features, 0, 0);
 	if (status >= 0)
 		status = status_set(dev, STATUS_FEATURES);
 	if (status < 0)
@@ -439,22 +451,10 @@ static struct pv_device *pv_device_add(u32 index, const struct ring3_device_info
 	return dev;
 }
 
-/* Not before it is looked for a second time: what is asked for may fail. */
-static int info_ask(u32 index, struct ring3_device_info *info)
-{
-	unsigned int tries = 0;
-	int error;
-
-	do {
-		error = info_read(index, info);
-	} while (error && error != -ENODEV && ++tries < PV_TRIES);
-	return error;
-}
-
 static void scan_one(u32 index, struct ring3_device_info *info)
 {
 	struct pv_device *dev = devices[index];
-	int error = info_ask(index, info);
+	int error = info_read(index, info);
 
 	if (!error && !dev) {
 		devices[index] = pv_device_add(index, info);
