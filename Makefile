@@ -52,7 +52,7 @@ help:
 	@echo 'make run-debian the same with a Debian system on a disk, and a network'
 	@echo 'make pv-guest   build the paravirtual Linux into $(BUILD)/pv-guest (about ten minutes, once)'
 	@echo 'make check      everything that proves it; SUITES="unit guest ..." for a part'
-	@echo 'make bench      one table: native, ring3, QEMU TCG'
+	@echo 'make bench      compare native, ring3, PV, QEMU TCG: table and report; BENCH="options of ring3 bench"'
 	@echo 'make bench-io   the same for disks and networks'
 	@echo 'make unit       the unit tests alone'
 	@echo 'make fuzz       each fuzzer for FUZZ_SECONDS=15'
@@ -227,13 +227,17 @@ check:
 	$(Q)$(MAKE) --no-print-directory $(PARALLEL) all
 	$(Q)tests/run $(SUITES)
 
+# With the PV kernel where it can be built: the same kernel in all rows, and PV rows.
+BENCH_KERNEL	= $(MAKE) --no-print-directory pv-guest || echo 'bench: no PV kernel, so no PV rows' >&2
 bench: all
 	$(Q).ci/install-packages check
-	$(Q)tests/bench/run
+	$(Q)$(BENCH_KERNEL)
+	$(Q)$(BUILD)/ring3 bench boot cpu --out $(BUILD)/bench $(BENCH)
 
 bench-io: all
 	$(Q).ci/install-packages check
-	$(Q)tests/bench/io
+	$(Q)$(BENCH_KERNEL)
+	$(Q)$(BUILD)/ring3 bench io --out $(BUILD)/bench-io $(BENCH)
 
 man:
 	man -l docs/ring3.1
@@ -242,6 +246,7 @@ install: all
 	install -D -m 755 $(BUILD)/ring3 $(DESTDIR)$(PREFIX)/bin/ring3
 	$(if $(HAVE_SLIRP),install -D -m 755 $(BUILD)/ring3-slirp $(DESTDIR)$(PREFIX)/libexec/ring3/ring3-slirp)
 	install -D -m 644 docs/ring3.1 $(DESTDIR)$(PREFIX)/share/man/man1/ring3.1
+	tests/bench/install $(BUILD)/ring3 $(BUILD) $(DESTDIR)$(PREFIX)/libexec/ring3
 
 clean:
 	rm -rf $(BUILD)/obj $(BUILD)/unit $(BUILD)/fuzz $(BUILD)/zydis $(BUILD)/ring3 $(BUILD)/ring3-slirp $(LIB)

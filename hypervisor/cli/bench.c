@@ -20,6 +20,8 @@
 
 #define PATH_SIZE	4096
 
+/* The distribution's own comes first: it has the distribution's packages (matplotlib). */
+static const char *const pythons[] = { "/usr/bin/python3", "python3" };
 static const char *const places[] = { "ring3-bench", "../libexec/ring3/ring3-bench" };
 
 /* The path of this program in `self`; false: unknown. */
@@ -67,7 +69,11 @@ int bench_main(int argc, char **argv)
 	words[1] = program;
 	for (int i = 1; i < argc; i++)
 		words[i + 1] = argv[i];
-	if (setenv("RING3", self, 1) || (execvp(python, words), errno != ENOENT))
+	if (!setenv("RING3", self, 1)) {
+		for (unsigned i = 0; i < array_size(pythons); i++)
+			execvp(pythons[i], words);
+	}
+	if (errno != ENOENT)
 		log_error("cannot start %s: %s", program, strerror(errno));
 	else
 		log_error("ring3 bench needs python3, which is not installed");

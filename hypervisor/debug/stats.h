@@ -27,6 +27,9 @@
 	X(exit_callout,		"kernel code",		"exits: sensitive instruction")	\
 	X(exit_fault,		"kernel code",		"exits: host fault")		\
 	X(exit_kick,		"kernel code",		"exits: interrupt or engine work") \
+	X(returns,		"kernel code",		"IRET and SYSRET")		\
+	X(msr,			"kernel code",		"accesses to MSRs")		\
+	X(control,		"kernel code",		"writes of control registers")	\
 	X(emulated,		"kernel code",		"instructions interpreted, CPL0")	\
 	X(emulated_user,	"user code",		"instructions interpreted, CPL3") \
 	X(syscalls,		"user code",		"system calls")			\

@@ -4,6 +4,7 @@
  * system.c.
  */
 #include "base/clock.h"
+#include "debug/stats.h"
 #include "debug/trace.h"
 #include "emulate/data.h"
 #include "emulate/segment.h"
@@ -115,6 +116,7 @@ enum emulate_result op_mov_cr(struct vcpu *vcpu, const struct op *op)
 		reg_set(vcpu, reg, size, value);
 		return op_done(vcpu, op);
 	}
+	stats.control++;
 	switch (nr) {
 	case 0: ok = system_write_cr0(vcpu, value); break;
 	case 2: vcpu->cr2 = value; ok = true; break;
@@ -153,6 +155,7 @@ enum emulate_result op_rdmsr(struct vcpu *vcpu, const struct op *op)
 	if (!privileged(vcpu) ||
 	    !system_read_msr(vcpu, (uint32_t)vcpu->regs[REG_RCX], &value))
 		return EMULATE_EXCEPTION;
+	stats.msr++;
 	trace_exit(TRACE_K_MSR_READ, vcpu->rip, (uint32_t)vcpu->regs[REG_RCX], value);
 	vcpu->regs[REG_RAX] = (uint32_t)value;
 	vcpu->regs[REG_RDX] = value >> 32;
@@ -163,6 +166,7 @@ enum emulate_result op_wrmsr(struct vcpu *vcpu, const struct op *op)
 {
 	uint64_t value = (uint32_t)vcpu->regs[REG_RAX] | vcpu->regs[REG_RDX] << 32;
 
+	stats.msr++;
 	trace_exit(TRACE_K_MSR_WRITE, vcpu->rip, (uint32_t)vcpu->regs[REG_RCX], value);
 	if (!privileged(vcpu) ||
 	    !system_write_msr(vcpu, (uint32_t)vcpu->regs[REG_RCX], value))

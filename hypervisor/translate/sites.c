@@ -113,12 +113,14 @@ bool site_iret(struct vcpu *vcpu, struct site *site)
 {
 	(void)site;
 	stats.exit_callout++;
+	stats.returns++;
 	return deliver_iret(vcpu) && translate_continue(vcpu);
 }
 
 bool site_sysret(struct vcpu *vcpu, struct site *site)
 {
 	stats.exit_callout++;
+	stats.returns++;
 	return deliver_sysret(vcpu, site->operand64) && translate_continue(vcpu);
 }
 

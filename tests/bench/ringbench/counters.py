@@ -2,8 +2,8 @@
 """Exits by reason, from two readings of the counters of `ring3 run --stats=FILE`.
 
 An exit is the way from guest code to the engine.  Those of kernel code that are sensitive
-instructions are told apart by what they did: a call, a port, a device's memory, a halt; what is
-left over (IRET, system registers, ...) is "other instruction".
+instructions are told apart by what they did: a call, a port, a device's memory, a halt, ...; what
+is left over is "other instruction".
 """
 import collections
 import json
@@ -14,6 +14,9 @@ REASONS = collections.OrderedDict([
     ("mmio", "device memory"),
     ("pio", "port access"),
     ("halt", "halt"),
+    ("return", "IRET, SYSRET"),
+    ("msr", "MSR"),
+    ("control", "control register"),
     ("instruction", "other instruction"),
     ("fault", "host fault, kernel code"),
     ("lookup", "code not translated yet"),
@@ -45,9 +48,11 @@ def exits(delta):
     """{reason: count}, reasons that did not occur left out."""
     get = lambda name: delta.get(name, 0)
     hypercalls = sum(calls(delta).values())
-    told_apart = hypercalls + get("mmio") + get("pio") + get("halts")
+    halts = max(get("halts") - get("hypercall_halt"), 0)        # those by HLT
+    told_apart = hypercalls + sum(get(name) for name in ("mmio", "pio", "returns", "msr", "control")) + halts
     found = {
-        "hypercall": hypercalls, "mmio": get("mmio"), "pio": get("pio"), "halt": get("halts"),
+        "hypercall": hypercalls, "mmio": get("mmio"), "pio": get("pio"), "halt": halts,
+        "return": get("returns"), "msr": get("msr"), "control": get("control"),
         "instruction": max(get("exit_callout") - told_apart, 0),
         "fault": get("exit_fault"), "lookup": get("exit_lookup"), "kick": get("exit_kick"),
         "syscall": get("user_exit_syscall") + get("user_exit_int"), "user_fault": get("user_exit_fault"),
