@@ -55,7 +55,8 @@ function decoder_call(i, n, memories) {
 		call_since[i], toupper(i in call_replay ? call_replay[i] : "all")
 	printf "\t\t.arguments = %d,\n\t\t.argument = {", call_args[i]
 	for (n = 1; n <= call_args[i]; n++)
-		printf " { \"%s\", DECODER_%s },", arg_name[i, n], toupper(arg_type[i, n])
+		printf " { \"%s\", DECODER_%s, \"%s\" },", arg_name[i, n], toupper(arg_type[i, n]),
+			(arg_type[i, n] == "gpa" ? "" : arg_what[i, n])
 	print (call_args[i] ? " " : "") "},"
 	memories = 0
 	for (n = 1; n <= call_args[i]; n++)
@@ -88,7 +89,10 @@ function decoder(i, n) {
 	for (i = 1; i <= features; i++)
 		printf "\t{ %d, \"%s\", %d, %s },\n", feature_bit[feature_name[i]], feature_name[i],
 			feature_since[i], c_text(feature_text[i])
-	print "\t{ 0 },\n};\n\nstatic const struct decoder_word hints[] = {"
+	print "\t{ 0 },\n};\n\nstatic const struct decoder_constant constants[] = {"
+	for (i = 1; i <= consts; i++)
+		printf "\t{ \"%s\", %su },\n", const_name[i], const_value[i]
+	print "};\n\nstatic const struct decoder_word hints[] = {"
 	for (i = 1; i <= hints; i++)
 		printf "\t{ %d, \"%s\", %d, %s },\n", hint_bit[i], hint_name[i], hint_since[i], c_text(hint_text[i])
 	print "\t{ 0 },\n};\n\nstatic const struct decoder_word errors[] = {"

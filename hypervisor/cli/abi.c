@@ -15,7 +15,7 @@
 
 #define ABI_STATUS_ERROR	2	/* of all of them, as of diff(1) */
 
-enum { WANT_FILE = 1, WANT_SHOW = 2, WANT_STATS = 4, WANT_REPLAY = 8 };
+enum { WANT_FILE = 1, WANT_SHOW = 2, WANT_STATS = 4, WANT_REPLAY = 8, WANT_ALL = 15 };
 
 static const struct command {
 	const char *name;
@@ -104,8 +104,8 @@ static bool option_take(struct abi_options *options, int id, const char *value)
 	return true;
 }
 
-/* 0, 1: help was asked for, -1: said. */
-static int options_read(int argc, char **argv, struct abi_options *options, unsigned *used)
+/* 0, 1: help was asked for, -1: said.  used: by what it applies to, one option that was given. */
+static int options_read(int argc, char **argv, struct abi_options *options, const char *used[WANT_ALL + 1])
 {
 	int id;
 
@@ -120,7 +120,7 @@ static int options_read(int argc, char **argv, struct abi_options *options, unsi
 					      "unknown option %s; see ring3 abi --help", word);
 			return -1;
 		}
-		*used |= 1u << (option_applies(id) == WANT_SHOW ? 0 : option_applies(id) == WANT_REPLAY ? 2 : 1);
+		used[option_applies(id) & WANT_ALL] = word;
 		if (!option_take(options, id, optarg))
 			return -1;
 	}
@@ -167,8 +167,8 @@ int abi_main(int argc, char **argv)
 {
 	const struct command *command = NULL;
 	struct abi_options options = { 0 };
-	unsigned used = 0;
-	int r = options_read(argc, argv, &options, &used);
+	const char *used[WANT_ALL + 1] = { NULL };
+	int r = options_read(argc, argv, &options, used);
 
 	if (r > 0) {
 		fputs(help_text, stdout);
@@ -183,6 +183,12 @@ int abi_main(int argc, char **argv)
 		log_error(optind < argc ? "ring3 abi does not know \"%s\"; see ring3 abi --help" :
 					  "what of the ABI?  See ring3 abi --help%s",
 			  optind < argc ? argv[optind] : "");
+		return ABI_STATUS_ERROR;
+	}
+	for (unsigned wants = 1; wants <= WANT_ALL; wants++) {
+		if (!used[wants] || wants & command->wants & ~WANT_FILE)
+			continue;
+		log_error("%s is not for ring3 abi %s; see ring3 abi --help", used[wants], command->name);
 		return ABI_STATUS_ERROR;
 	}
 	optind++;

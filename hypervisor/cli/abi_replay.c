@@ -51,7 +51,7 @@ static int child_judge(const struct replay *replay, int status)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == STATUS_SAME)
 		return 0;
 	if (WIFSIGNALED(status))
-		log_error("ring3 itself failed (signal %d, %s) in the call of record %lu; this is a bug of ring3's",
+		log_error("ring3 itself failed (signal %d, %s) at record %lu; this is a bug of ring3's",
 			  WTERMSIG(status), strsignal(WTERMSIG(status)), replay->at);
 	return -EIO;
 }

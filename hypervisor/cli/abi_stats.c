@@ -56,8 +56,8 @@ static void histogram_print(const struct recording *r, const struct recording_ca
 	for (unsigned i = 0; i < RECORDING_BUCKETS; i++)
 		most = c->latency[i] > most ? c->latency[i] : most;
 	for (unsigned i = 0; i < RECORDING_BUCKETS; i++) {
-		uint64_t scale = most / BAR + 1, width = most < BAR ? c->latency[i] * BAR / (most ? most : 1) :
-								   c->latency[i] / scale;
+		uint64_t width = most < BAR ? c->latency[i] * BAR / (most ? most : 1) :
+					      c->latency[i] / (most / BAR + 1);
 
 		if (!c->latency[i])
 			continue;
@@ -74,8 +74,9 @@ static void call_json(const struct recording *r, unsigned n, const struct record
 
 	printf("{\"number\":%u,\"call\":", n);
 	printf(call_name(n) ? "\"%s\"" : "null", call_name(n) ? call_name(n) : "");
-	printf(",\"count\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"ns\":%" PRIu64 ",\"ns_max\":%" PRIu64 ",\"errors\":{",
-	       c->count, c->failed, abi_ns(r, c->ticks), abi_ns(r, c->ticks_max));
+	printf(",\"count\":%" PRIu64 ",\"failed\":%" PRIu64, c->count, c->failed);
+	printf(",\"ns\":%" PRIu64 ",\"ns_max\":%" PRIu64, abi_ns(r, c->ticks), abi_ns(r, c->ticks_max));
+	printf(",\"errors\":{");
 	for (unsigned i = 0; i < RECORDING_ERRORS; i++) {
 		if (!c->error[i])
 			continue;
@@ -87,8 +88,8 @@ static void call_json(const struct recording *r, unsigned n, const struct record
 	for (unsigned i = 0; i < RECORDING_BUCKETS; i++) {
 		if (!c->latency[i])
 			continue;
-		printf("%s{\"below_ns\":%" PRIu64 ",\"count\":%" PRIu64 "}", any ? "," : "", abi_ns(r, 2ull << i),
-		       c->latency[i]);
+		printf("%s{\"below_ns\":%" PRIu64 ",\"count\":%" PRIu64 "}", any ? "," : "",
+		       abi_ns(r, 2ull << i), c->latency[i]);
 		any = true;
 	}
 	printf("]}\n");
@@ -112,8 +113,8 @@ int abi_stats(const struct abi_options *options, struct recording *r)
 			printf("%-16s", call_name(n));
 		else
 			printf(n == RECORDING_CALLS - 1 ? "others          " : "call %-11u", n);
-		printf(" %12" PRIu64 " %10" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64, c.count,
-		       c.failed, abi_ns(r, c.ticks / c.count), quantile_ns(r, &c, 500), quantile_ns(r, &c, 990),
+		printf(" %12" PRIu64 " %10" PRIu64 " %9" PRIu64, c.count, c.failed, abi_ns(r, c.ticks / c.count));
+		printf(" %9" PRIu64 " %9" PRIu64 " %9" PRIu64, quantile_ns(r, &c, 500), quantile_ns(r, &c, 990),
 		       abi_ns(r, c.ticks_max));
 		errors_print(&c);
 	}
@@ -132,7 +133,8 @@ static void words_list(const char *title, const struct decoder_word *(*word)(uns
 {
 	printf("\n%s\n", title);
 	for (unsigned i = 0; word(i); i++)
-		printf("  %2u  %-14s %u.%u  %s\n", word(i)->number, word(i)->name, major, word(i)->since, word(i)->text);
+		printf("  %2u  %-14s %u.%u  %s\n", word(i)->number, word(i)->name, major, word(i)->since,
+		       word(i)->text);
 }
 
 static const char *feature_name(int bit)

@@ -32,10 +32,23 @@ static struct text text_begin(char *buf, size_t size)
 	return (struct text){ buf, size, 0 };
 }
 
-/* Small numbers as people count, others as machines do. */
-static void put_value(struct text *t, uint64_t value, bool address)
+/* Counts and the like as people write them; addresses, masks and what is large as machines do. */
+static void put_value(struct text *t, uint64_t value, enum decoder_type type)
 {
-	put(t, address || value > 9999 ? "0x%lx" : "%lu", value);
+	bool decimal = type == DECODER_GPA ? false : type == DECODER_U64 ? value < 10 : value < 10000;
+
+	put(t, decimal ? "%lu" : "0x%lx", value);
+}
+
+static void put_argument(struct text *t, const struct decoder_argument *argument, uint64_t value)
+{
+	const char *constant = decoder_constant(argument, value);
+
+	put(t, "%s=", argument->name);
+	if (constant)
+		put(t, "%s", constant);
+	else
+		put_value(t, value, (enum decoder_type)argument->type);
 }
 
 int calltext_call(char *buf, size_t size, uint64_t number, const uint64_t args[6])
@@ -50,8 +63,9 @@ int calltext_call(char *buf, size_t size, uint64_t number, const uint64_t args[6
 	for (unsigned i = 0; i < (call ? call->arguments : DECODER_ARGUMENTS); i++) {
 		put(&t, "%s", i ? ", " : "");
 		if (call)
-			put(&t, "%s=", call->argument[i].name);
-		put_value(&t, args[i], call && call->argument[i].type == DECODER_GPA);
+			put_argument(&t, &call->argument[i], args[i]);
+		else
+			put_value(&t, args[i], DECODER_U64);
 	}
 	put(&t, ")");
 	return (int)t.used;
@@ -65,7 +79,7 @@ int calltext_result(char *buf, size_t size, int64_t result)
 	if (decoder_failed(result))
 		put(&t, "%ld%s%s", result, name ? " " : "", name ? name : "");
 	else
-		put_value(&t, (uint64_t)result, false);
+		put_value(&t, (uint64_t)result, DECODER_U32);
 	return (int)t.used;
 }
 
@@ -96,7 +110,8 @@ static void put_field(struct text *t, const struct decoder_field *f, const uint8
 	put(t, "%s=%s", f->name, f->count > 1 ? "[" : "");
 	for (unsigned i = 0; i < f->count; i++) {
 		put(t, "%s", i ? " " : "");
-		put_value(t, field_value(from + i * f->bytes, f->bytes), false);
+		put_value(t, field_value(from + i * f->bytes, f->bytes),
+			  f->bytes == 8 ? DECODER_U64 : DECODER_U32);
 	}
 	put(t, "%s", f->count > 1 ? "]" : "");
 }

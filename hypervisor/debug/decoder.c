@@ -4,6 +4,8 @@
  */
 #include "debug/decoder.h"
 
+#include <string.h>
+
 #include "abi/hypercall_decode.h"
 
 const struct decoder_call *decoder_call(uint64_t number)
@@ -21,6 +23,16 @@ const char *decoder_error(int64_t result)
 	for (unsigned i = 0; result < 0 && errors[i].name; i++)
 		if (-result == errors[i].number)
 			return errors[i].name;
+	return NULL;
+}
+
+const char *decoder_constant(const struct decoder_argument *argument, uint64_t value)
+{
+	size_t length = strlen(argument->constants);
+
+	for (unsigned i = 0; length && i < array_size(constants); i++)
+		if (constants[i].value == value && !strncmp(constants[i].name, argument->constants, length))
+			return constants[i].name;
 	return NULL;
 }
 

@@ -40,7 +40,7 @@ struct decoder_memory {
 	uint8_t argument;		/* with its guest-physical address */
 	uint8_t direction;		/* DECODER_IN | DECODER_OUT */
 	uint8_t what;			/* enum decoder_what */
-	uint8_t length;			/* BYTES, ARRAY: the argument with bytes or elements, or DECODER_RESULT */
+	uint8_t length;			/* BYTES, ARRAY: which argument says how many, or DECODER_RESULT */
 	const struct decoder_struct *structure;
 };
 
@@ -53,8 +53,14 @@ struct decoder_call {
 	struct decoder_argument {
 		const char *name;
 		uint8_t type;		/* enum decoder_type */
+		const char *constants;	/* what their names begin with; "": it has none */
 	} argument[DECODER_ARGUMENTS];
 	struct decoder_memory memory[DECODER_MEMORIES];
+};
+
+struct decoder_constant {
+	const char *name;
+	uint32_t value;
 };
 
 /* A feature, a hint or an error. */
@@ -75,6 +81,9 @@ static inline bool decoder_failed(int64_t result)
 {
 	return result < 0 && result >= -4095;
 }
+
+/* "SHUTDOWN_PANIC" for a value of such an argument; NULL: it is none of its constants. */
+const char *decoder_constant(const struct decoder_argument *argument, uint64_t value);
 
 /* In the order of the list; NULL: there are no more. */
 const struct decoder_word *decoder_feature(unsigned i);

@@ -178,7 +178,8 @@ static uint8_t *data_take(uint64_t bytes, uint64_t *at)
 }
 
 /* How much of the memory that m names is there and wanted; *cut: not all. */
-static uint32_t memory_extent(const struct decoder_memory *m, const uint64_t args[6], int64_t result, bool *cut)
+static uint32_t memory_extent(const struct decoder_memory *m, const uint64_t args[6], int64_t result,
+			      bool *cut)
 {
 	gpa_t gpa = GPA(args[m->argument]);
 	uint64_t bytes = decoder_memory_bytes(m, args, result);
@@ -230,8 +231,8 @@ static uint32_t memory_keep(const struct decoder_call *call, const uint64_t args
 	return total;
 }
 
-static struct recording_record *record_begin(uint64_t *n, const struct decoder_call *call, uint64_t number,
-					     const uint64_t args[6])
+static struct recording_record *record_begin(uint64_t *n, const struct decoder_call *call,
+					     uint64_t number, const uint64_t args[6])
 {
 	struct recording_record *record = slot_take(n);
 	bool cut = false;
@@ -260,7 +261,8 @@ static void record_end(struct recording_record *record, uint64_t n, const struct
 	record->result = result;
 	record->ticks = (uint32_t)min_u64(ticks, UINT32_MAX);
 	if (!decoder_failed(result))
-		record->out_bytes = memory_keep(call, record->args, result, DECODER_OUT, &record->out_at, &cut);
+		record->out_bytes = memory_keep(call, record->args, result, DECODER_OUT, &record->out_at,
+						&cut);
 	record->flags |= (recorder.injected ? RECORDING_INJECTED : 0) | (cut ? RECORDING_CUT : 0);
 	slot_mark(record, n, RECORDING_PHASE_DONE);
 }
@@ -275,7 +277,7 @@ void recorder_boot(void)
 		return;
 	h->tsc_khz = clock_tsc_khz();
 	record = slot_take(&n);
-	memset((uint8_t *)record + sizeof(record->sequence), 0, sizeof(*record) - sizeof(record->sequence));
+	memset(&record->tsc, 0, sizeof(*record) - offsetof(struct recording_record, tsc));
 	record->tsc = __builtin_ia32_rdtsc();
 	record->kind = RECORDING_K_BOOT;
 	record->number = h->boots++;
@@ -326,7 +328,8 @@ void recorder_report(struct report *report)
 
 static void print(uint64_t tsc, uint64_t number, const uint64_t args[6], int64_t result, uint64_t ticks)
 {
-	uint64_t us = clock_tsc_to_ns(tsc) / 1000, ns = clock_tsc_khz() ? ticks * 1000000 / clock_tsc_khz() : 0;
+	uint64_t us = clock_tsc_to_ns(tsc) / 1000, khz = clock_tsc_khz();
+	uint64_t ns = khz ? ticks * 1000000 / khz : 0;
 	char call[REPORT_LINE_MAX / 2], value[48];
 
 	calltext_call(call, sizeof(call), number, args);

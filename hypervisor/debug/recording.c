@@ -146,7 +146,8 @@ static enum recording_state record_judge(const struct recording *r, uint64_t n,
 	return record->sequence % 4 == RECORDING_PHASE_DONE ? RECORDING_GOOD : RECORDING_OPEN;
 }
 
-enum recording_state recording_read(const struct recording *r, uint64_t n, struct recording_record *record)
+enum recording_state recording_read(const struct recording *r, uint64_t n,
+				    struct recording_record *record)
 {
 	const struct recording_header *h = &r->header;
 	uint64_t at = h->records_at + n % h->records * sizeof(*record);
@@ -156,7 +157,8 @@ enum recording_state recording_read(const struct recording *r, uint64_t n, struc
 	if (n >= 1ull << 61)
 		return RECORDING_DAMAGED;
 	for (unsigned i = 0; i < TRIES; i++) {
-		if (!read_at(r->fd, record, sizeof(*record), at) || !read_at(r->fd, &again, sizeof(again), at))
+		if (!read_at(r->fd, record, sizeof(*record), at) ||
+		    !read_at(r->fd, &again, sizeof(again), at))
 			return RECORDING_DAMAGED;
 		if (!memcmp(record, &again, sizeof(again)))
 			return record_judge(r, n, record);
@@ -197,5 +199,6 @@ bool recording_piece_next(const struct recording *r, uint32_t loaded, uint32_t *
 
 bool recording_calls(const struct recording *r, unsigned n, struct recording_call *call)
 {
-	return n < RECORDING_CALLS && read_at(r->fd, call, sizeof(*call), r->header.calls_at + n * sizeof(*call));
+	return n < RECORDING_CALLS &&
+	       read_at(r->fd, call, sizeof(*call), r->header.calls_at + n * sizeof(*call));
 }

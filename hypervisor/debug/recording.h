@@ -85,7 +85,8 @@ struct recording_call {
 	uint64_t count;
 	uint64_t failed;
 	uint64_t ticks, ticks_max;	/* TSC, all together; the longest */
-	uint64_t latency[RECORDING_BUCKETS];	/* [i]: 2^i <= ticks < 2^(i+1); 0 ticks in [0], longer in the last */
+	/* [i]: 2^i <= ticks < 2^(i + 1), 0 ticks in [0], longer ones in the last. */
+	uint64_t latency[RECORDING_BUCKETS];
 	uint64_t error[RECORDING_ERRORS];	/* [i]: result -i; [0]: errors from -RECORDING_ERRORS on */
 };
 
@@ -110,7 +111,7 @@ enum recording_phase {
 struct recording_record {
 	uint64_t sequence;
 	uint64_t tsc;			/* at the beginning */
-	uint64_t rip;			/* guest's, of the hypercall instruction; of a multicall, for inner calls */
+	uint64_t rip;			/* guest's, of the hypercall instruction */
 	uint64_t number;
 	uint64_t args[6];
 	int64_t result;
@@ -166,7 +167,8 @@ enum recording_state {
 
 /* The first record that is not overwritten, as of the last refresh. */
 uint64_t recording_first(const struct recording *r);
-enum recording_state recording_read(const struct recording *r, uint64_t n, struct recording_record *record);
+enum recording_state recording_read(const struct recording *r, uint64_t n,
+				    struct recording_record *record);
 
 /*
  * The pieces of a record's input (out false) or output, into r->pieces; then one after the other by

@@ -12,12 +12,12 @@
 #include "hypercall/hypercall.h"
 #include "machine/abi.h"
 
-static void disk_describe(struct recording_device *d, const struct machine_disk *disk, const struct virtio *v)
+static void disk_describe(struct recording_device *d, const struct machine_disk *disk, struct virtio *v)
 {
-	uint64_t sectors = virtio_config_read((struct virtio *)v, 0, 8);
-
-	d->bytes = sectors * 512;
-	d->flags = (disk->backend.readonly ? RECORDING_READONLY : 0) | (disk->backend.path ? 0 : RECORDING_NULL);
+	/* virtio 1.2, 5.2.4: sectors of 512 bytes. */
+	d->bytes = virtio_config_read(v, 0, 8) * 512;
+	d->flags = (disk->backend.readonly ? RECORDING_READONLY : 0) |
+		   (disk->backend.path ? 0 : RECORDING_NULL);
 	if (disk->serial)
 		strncpy(d->serial, disk->serial, sizeof(d->serial) - 1);
 }
