@@ -72,7 +72,9 @@ static int version_set(struct machine_abi *abi, const char *value)
 
 static int hide_add(struct machine_abi *abi, const char *value)
 {
-	for (const char *name = value; ; ) {
+	const char *name = value;
+
+	do {
 		size_t length = strcspn(name, "+");
 		int bit = abi_feature_bit(name, length);
 
@@ -82,10 +84,9 @@ static int hide_add(struct machine_abi *abi, const char *value)
 			return -EINVAL;
 		}
 		abi->hidden |= 1ull << bit;
-		if (!name[length])
-			return 0;
-		name += length + 1;
-	}
+		name += length;
+	} while (*name++);
+	return 0;
 }
 
 /* WHOLE.FRACTION as a part of `of`, rounded to the nearest of 2^32. */

@@ -65,7 +65,8 @@ static void freezes(uint64_t version, uint64_t features)
 	expect_equal(ring3_call(RING3_CALL_VERSION, version, 1ul << 63, 0, 0), HYPERCALL_EINVAL);
 	for (unsigned bit = 0; bit < 64; bit++)
 		if (!(offered >> bit & 1))
-			expect_equal(ring3_call(RING3_CALL_VERSION, version, 1ul << bit, 0, 0), HYPERCALL_EINVAL);
+			expect_equal(ring3_call(RING3_CALL_VERSION, version, 1ul << bit, 0, 0),
+				     HYPERCALL_EINVAL);
 	if (minor)
 		expect_equal(ring3_call(RING3_CALL_VERSION, 1 << 16, 1ul << RING3_FEATURE_TRACE, 0, 0),
 			     HYPERCALL_EINVAL, "1.0 has not what 1.1 brought");
@@ -130,7 +131,8 @@ void test_main(void)
 	PRESERVES("vmcall", RING3_CALL_CONSOLE_WRITE);
 	unknown();
 	for (unsigned n = 1; n < sizeof(feature_of) / sizeof(feature_of[0]); n++)
-		if (!feature_of[n].always && (feature_of[n].since > accept || !(features >> feature_of[n].bit & 1)))
+		if (!feature_of[n].always &&
+		    (feature_of[n].since > accept || !(features >> feature_of[n].bit & 1)))
 			expect_equal(ring3_call(n, ~0ul, ~0ul, ~0ul, ~0ul), HYPERCALL_ENOSYS, "call %u", n);
 	user();
 }

@@ -7,6 +7,7 @@
 #include "page.h"
 #include "random.h"
 #include "ring3.h"
+#include "runtime.h"
 #include "sandbox.h"
 #include "test.h"
 #include "trap.h"
@@ -66,7 +67,8 @@ static void updates(uint64_t pa)
 	for (unsigned i = 0; i < 8; i++)
 		u[i] = (struct ring3_mmu_update){
 			.entry = random() % 8 ? table + random() % 512 * 8 + random() % 2 : address(),
-			.value = random(), .address = random() % 2 ? PLAYGROUND + random() % (1ul << 21) : random(),
+			.value = random(),
+			.address = random() % 2 ? PLAYGROUND + random() % (1ul << 21) : random(),
 		};
 }
 
@@ -95,7 +97,8 @@ static void calls(uint64_t pa)
 	for (unsigned i = 0; i < 8; i++)
 		c[i] = (struct ring3_multicall){
 			.number = multicall_number(),
-			.args = { random() % 2 ? random() % 4 : address(), random() % 64, address(), random() % 64 },
+			.args = { random() % 2 ? random() % 4 : address(), random() % 64, address(),
+				  random() % 64 },
 		};
 }
 
@@ -212,8 +215,7 @@ void test_main(void)
 	sandbox = sandbox_make(SANDBOX);
 	table = virt_to_phys(page_entry(PLAYGROUND, 1)) & ~4095ul;
 	other_root = page_alloc();
-	for (unsigned i = 0; i < 512; i++)
-		((uint64_t *)phys_to_virt(other_root))[i] = ((uint64_t *)phys_to_virt(cr3_read() & PTE_ADDRESS))[i];
+	memcpy(phys_to_virt(other_root), phys_to_virt(cr3_read() & PTE_ADDRESS), PAGE_SIZE);
 	for (unsigned v = 32; v < 256; v++)
 		trap_handler[v] = dismiss;
 	abuse();

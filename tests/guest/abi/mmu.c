@@ -146,9 +146,10 @@ static void spaces(void)
 static void flushes(void)
 {
 	static const struct { unsigned kind; uint64_t pages; bool global; } kinds[] = {
-		{ RING3_FLUSH_PAGES, 1, false }, { RING3_FLUSH_PAGES, 1, true }, { RING3_FLUSH_PAGES, 3, true },
-		{ RING3_FLUSH_PAGES, 1000000, true }, { RING3_FLUSH_PAGES, UINT64_MAX, true },
-		{ RING3_FLUSH_SPACE, 0, false }, { RING3_FLUSH_ALL, 0, false }, { RING3_FLUSH_GLOBAL, 0, true },
+		{ RING3_FLUSH_PAGES, 1, false }, { RING3_FLUSH_PAGES, 1, true },
+		{ RING3_FLUSH_PAGES, 3, true }, { RING3_FLUSH_PAGES, 1000000, true },
+		{ RING3_FLUSH_PAGES, UINT64_MAX, true }, { RING3_FLUSH_SPACE, 0, false },
+		{ RING3_FLUSH_ALL, 0, false }, { RING3_FLUSH_GLOBAL, 0, true },
 	};
 
 	load(0, 0);
@@ -158,8 +159,8 @@ static void flushes(void)
 
 		for (unsigned n = 0; n < 4; n++) {
 			*e = page[n] | RW | g;
-			expect_equal(ring3_call(RING3_CALL_MMU_FLUSH, kinds[i].kind, cr3_of(0), at, kinds[i].pages),
-				     0);
+			expect_equal(ring3_call(RING3_CALL_MMU_FLUSH, kinds[i].kind, cr3_of(0), at,
+						kinds[i].pages), 0);
 			expect_equal(user_read(USER_FREE), page[n], "kind %u, %lu pages", kinds[i].kind,
 				     kinds[i].pages);
 			expect_equal(*(volatile uint64_t *)USER_FREE, page[n]);
@@ -213,7 +214,8 @@ static void bad(void)
 	expect_equal(ring3_call(RING3_CALL_MMU_FLUSH, RING3_FLUSH_ALL, 0, 4096, 0), HYPERCALL_EINVAL);
 	expect_equal(ring3_call(RING3_CALL_MMU_FLUSH, RING3_FLUSH_SPACE, in, 0, 1), HYPERCALL_EINVAL);
 	expect_equal(ring3_call(RING3_CALL_MMU_FLUSH, RING3_FLUSH_PAGES, in, 4095, 1), HYPERCALL_EINVAL);
-	expect_equal(ring3_call(RING3_CALL_MMU_FLUSH, RING3_FLUSH_PAGES, in | 1ul << 63, 0, 1), HYPERCALL_EINVAL);
+	expect_equal(ring3_call(RING3_CALL_MMU_FLUSH, RING3_FLUSH_PAGES, in | 1ul << 63, 0, 1),
+		     HYPERCALL_EINVAL);
 	expect_equal(ring3_call(RING3_CALL_MMU_FLUSH, RING3_FLUSH_PAGES, in, 0, 0), 0, "no pages");
 	expect_equal(ring3_call(RING3_CALL_MMU_FLUSH, RING3_FLUSH_PAGES, in, 1ul << 47, 2), 0, "no such address");
 	expect_equal(ring3_call(RING3_CALL_MMU_FLUSH, RING3_FLUSH_PAGES, in, -8192ul, 8), 0, "round the end");

@@ -93,7 +93,7 @@ static void overlap(void)
 	put(1, 255, 0, EVENT, 0);
 	put(2, 255, 0, 0, 0);
 	/* A structure's result where the next element lies: device_info fills in `type` and so on. */
-	array[1] = (struct ring3_multicall){ .number = RING3_CALL_DEVICE_INFO, .args = { 0, text }, .result = 0 };
+	array[1] = (struct ring3_multicall){ .number = RING3_CALL_DEVICE_INFO, .args = { 0, text } };
 	*(uint32_t *)&array[2] = sizeof(struct ring3_device_info);
 	((uint32_t *)&array[2])[1] = 0;
 	expect_equal(multicall(3, 0), 3);
