@@ -47,6 +47,7 @@
 	X(fills_kernel,		"memory",		"vTLB fills, kernel world")	\
 	X(fills_user,		"memory",		"vTLB fills, user worlds")	\
 	X(pages_filled,		"memory",		"pages mapped by fills")	\
+	X(prefilled,		"memory",		"pages mapped because the guest said so")	\
 	X(flushes_all,		"memory",		"flushes: everything")		\
 	X(flushes_pcid,		"memory",		"flushes: one address space")	\
 	X(flushes_page,		"memory",		"flushes: one page")		\

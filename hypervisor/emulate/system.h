@@ -39,6 +39,7 @@ struct system_tlb_ops {
 	void (*flush_pcid)(struct vcpu *vcpu, unsigned pcid);	/* non-global entries of one PCID */
 	void (*flush_page)(struct vcpu *vcpu, unsigned pcid, gva_t addr, bool global_too);
 	void (*load_cr3)(struct vcpu *vcpu, uint64_t old, bool flush); /* after CR3 changed */
+	void (*prefill)(uint64_t root, gva_t addr);	/* CPL3 code will use this page soon: a hint */
 	void (*forget_root)(struct vcpu *vcpu, uint64_t root);	/* not CR3's: it is used no more */
 	void (*mode_changed)(struct vcpu *vcpu);	/* CR0.PG/WP, CR4.*, EFER.NXE/LMA changed */
 };

@@ -66,6 +66,8 @@ static int64_t update_one(const struct ring3_mmu_update *u, uint64_t cr3)
 		return -EFAULT;
 	__atomic_store_n(entry, u->value, __ATOMIC_RELAXED);
 	page_flush(cr3, u->address);
+	if ((u->entry & RING3_MMU_UPDATE_PREFILL) && system_tlb && system_tlb->prefill)
+		system_tlb->prefill(cr3 & CR3_ADDR_MASK, GVA(u->address));
 	return 0;
 }
 

@@ -336,12 +336,18 @@ static void forget_root(struct vcpu *vcpu, uint64_t root)
 	vtlb_user_forget(root);
 }
 
+static void prefill(uint64_t root, gva_t addr)
+{
+	vtlb_user_prefill(root, addr.v);
+}
+
 static const struct system_tlb_ops tlb_ops = {
 	.flush_all = flush_all,
 	.flush_pcid = flush_pcid,
 	.flush_page = flush_page,
 	.load_cr3 = load_cr3,
 	.forget_root = forget_root,
+	.prefill = prefill,
 	.mode_changed = mode_changed,
 };
 

@@ -181,6 +181,17 @@ static void batch_add(struct unmap_batch *b, uint64_t va, uint64_t len)
 	}
 }
 
+/* Another program's page tables may have come to the place of these: nothing is right then. */
+static bool nothing_left(struct vcpu *vcpu, unsigned space)
+{
+	uint32_t i = entry_list(space)->first;
+
+	for (; i != ENTRY_NONE; i = entry_get(i)->space_next)
+		if (entry_rights(vcpu, entry_get(i)))
+			return false;
+	return entry_list(space)->first != ENTRY_NONE;
+}
+
 void space_revalidate(struct vcpu *vcpu, unsigned space, bool global_too)
 {
 	struct unmap_batch batch = { .space = space };
@@ -188,6 +199,12 @@ void space_revalidate(struct vcpu *vcpu, unsigned space, bool global_too)
 
 	if (!global_too && !entry_list(space)->local)
 		return;
+	/* One look at the whole is less for the host than one at each. */
+	if (space != SPACE_KERNEL && global_too && nothing_left(vcpu, space)) {
+		stats.dropped += entry_list(space)->count;
+		space_clear(space);
+		return;
+	}
 	for (; i != ENTRY_NONE; i = next) {
 		struct entry *e = entry_get(i);
 
@@ -216,4 +233,21 @@ void space_revalidate_page(struct vcpu *vcpu, unsigned space, uint64_t va)
 	stats.dropped++;
 	space_unmap(space, e->va, e->pages * PAGE_SIZE);
 	entry_remove(i);
+}
+
+void space_drop_writable(unsigned space)
+{
+	struct unmap_batch batch = { .space = space };
+	uint32_t i = entry_list(space)->first, next;
+
+	for (; i != ENTRY_NONE; i = next) {
+		struct entry *e = entry_get(i);
+
+		next = e->space_next;
+		if (!(e->prot & WORLD_PROT_W))
+			continue;
+		batch_add(&batch, e->va, e->pages * PAGE_SIZE);
+		entry_remove(i);
+	}
+	batch_flush(&batch);
 }

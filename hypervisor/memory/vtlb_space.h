@@ -27,6 +27,7 @@ void space_unmap(unsigned space, uint64_t va, uint64_t len);
 void space_revalidate(struct vcpu *vcpu, unsigned space, bool global_too);
 void space_revalidate_page(struct vcpu *vcpu, unsigned space, uint64_t va);
 void space_clear(unsigned space);
+void space_drop_writable(unsigned space);
 
 /* vtlb_user.c */
 void vtlb_user_init(unsigned worlds);
@@ -36,5 +37,6 @@ void vtlb_user_flush_all(void);
 void vtlb_user_flush_pcid(unsigned pcid);
 void vtlb_user_flush_page(struct vcpu *vcpu, unsigned pcid, uint64_t va);
 void vtlb_user_forget(uint64_t root);
+void vtlb_user_prefill(uint64_t root, uint64_t va);
 
 #endif

@@ -24,11 +24,14 @@ struct user_space {
 	unsigned pcid;
 	bool fresh;
 	uint64_t used;		/* for choosing the least recently used */
+	uint64_t start;		/* page where its program was when it came here */
 };
 
 static struct user_space spaces[WORLDS_MAX];
 static unsigned n_spaces, current = WORLDS_MAX;
 static uint64_t use_clock;
+
+static void user_prefill(struct vcpu *vcpu, unsigned space, uint64_t va);
 
 /* All patched images are about to be forgotten. */
 static void drop_patched(void)
@@ -103,23 +106,71 @@ void vtlb_user_flush_page(struct vcpu *vcpu, unsigned pcid, uint64_t va)
 	}
 }
 
-static unsigned choose(uint64_t root)
+/*
+ * A world for a root.  One that a destroyed space left, whose program started where this one
+ * does, is likely to show the same program: what it still holds is compared with the new page
+ * tables before use, like everything not fresh, and often most of it is right.
+ */
+static unsigned choose(uint64_t root, uint64_t start)
 {
-	unsigned oldest = 0;
+	unsigned oldest = 0, alike = WORLDS_MAX, chosen;
 
 	for (unsigned i = 0; i < n_spaces; i++) {
-		if (spaces[i].root == root)
+		const struct user_space *s = &spaces[i];
+
+		if (s->root == root)
 			return i;
-		if (spaces[i].used < spaces[oldest].used)
+		if (s->root == ~0ul && s->start == start &&
+		    (alike == WORLDS_MAX || s->used > spaces[alike].used))
+			alike = i;
+		if ((s->root == ~0ul) == (spaces[oldest].root == ~0ul) ? s->used < spaces[oldest].used :
+									  s->root == ~0ul)
 			oldest = i;
 	}
-	if (spaces[oldest].root != ~0ul) {
-		space_clear(oldest + 1);
+	chosen = alike < WORLDS_MAX ? alike : oldest;
+	if (alike == WORLDS_MAX && entry_list(chosen + 1)->count) {
+		space_clear(chosen + 1);
 		stats.evictions++;
 	}
-	spaces[oldest].root = root;
-	spaces[oldest].fresh = false;
-	return oldest;
+	spaces[chosen].root = root;
+	spaces[chosen].start = start;
+	spaces[chosen].fresh = false;
+	return chosen;
+}
+
+/* --- prefill --- */
+
+/*
+ * Pages that the guest says will be used soon.  They are looked up when their space is next
+ * entered, by the page tables of that moment, so that what is noted here need not be right.
+ */
+#define PREFILL_MAX	512u
+
+static struct { uint64_t root, va; } prefill[PREFILL_MAX];
+static unsigned prefill_count;
+
+void vtlb_user_prefill(uint64_t root, uint64_t va)
+{
+	if (prefill_count == PREFILL_MAX || va >= LAYOUT_TASK_END || !n_spaces)
+		return;
+	prefill[prefill_count].root = root;
+	prefill[prefill_count++].va = va & PAGE_MASK;
+}
+
+static void prefill_run(struct vcpu *vcpu, unsigned space, uint64_t root)
+{
+	unsigned left = 0, count = prefill_count;
+
+	/* Filling may come back here. */
+	prefill_count = 0;
+	for (unsigned i = 0; i < count; i++) {
+		if (prefill[i].root == root)
+			user_prefill(vcpu, space, prefill[i].va);
+		else
+			prefill[left++] = prefill[i];
+	}
+	/* Spaces that were never entered must not be in the way for ever. */
+	prefill_count = left > PREFILL_MAX / 2 ? 0 : left;
 }
 
 struct world *vtlb_world(struct vcpu *vcpu)
@@ -127,28 +178,34 @@ struct world *vtlb_world(struct vcpu *vcpu)
 	struct user_space *s;
 	unsigned pcid;
 
-	if (likely(current < WORLDS_MAX))
+	if (likely(current < WORLDS_MAX && !prefill_count))
 		return spaces[current].world;
 	pcid = pcid_of(vcpu);
-	current = choose(vcpu->cr3 & CR3_ADDR_MASK);
+	current = choose(vcpu->cr3 & CR3_ADDR_MASK, vcpu->rip & PAGE_MASK);
 	s = &spaces[current];
 	s->used = ++use_clock;
 	if (!s->fresh || s->pcid != pcid)
 		space_revalidate(vcpu, current + 1, true);
 	s->pcid = pcid;
 	s->fresh = true;
+	if (prefill_count)
+		prefill_run(vcpu, current + 1, s->root);
 	return s->world;
 }
 
-/* The space of this root is gone: its world is free. */
+/*
+ * The space of this root is gone: its world is free.  Pages that the program could write are of
+ * no use to another, and unmapping takes time that the world has now.
+ */
 void vtlb_user_forget(uint64_t root)
 {
 	for (unsigned i = 0; i < n_spaces; i++) {
 		if (spaces[i].root != root)
 			continue;
-		space_clear(i + 1);
+		space_drop_writable(i + 1);
+		world_flush(spaces[i].world);
 		spaces[i].root = ~0ul;
-		spaces[i].used = 0;
+		spaces[i].fresh = false;
 		if (current == i)
 			current = WORLDS_MAX;
 	}
@@ -160,6 +217,7 @@ void vtlb_world_lost(void)
 		return;
 	entry_clear(current + 1);
 	spaces[current].root = ~0ul;
+	spaces[current].start = 0;
 	current = WORLDS_MAX;
 }
 
@@ -270,6 +328,35 @@ static bool change_rights(uint32_t index, uint64_t va, uint64_t frame, enum worl
 		space_unmap(e->space, e->va, e->pages * PAGE_SIZE);
 	entry_remove(index);
 	return false;
+}
+
+/* As if the page had been read, and written if it was before. */
+static void user_prefill(struct vcpu *vcpu, unsigned space, uint64_t va)
+{
+	enum world_source source = WORLD_RAM;
+	unsigned prot = WORLD_PROT_R;
+	uint64_t offset;
+	struct walk w;
+	gpa_t page;
+
+	if (va < 0x10000 || world_reserved(va, PAGE_SIZE) || entry_find(space, va) != ENTRY_NONE ||
+	    entry_list(space)->count > SPACE_MAPPINGS || entry_full() ||
+	    walk_translate(vcpu, GVA(va), WALK_READ | WALK_USER, &w) || w.page_size != PAGE_SIZE)
+		return;
+	page = GPA(w.gpa.v & PAGE_MASK);
+	if (!ram_contains(page, PAGE_SIZE))
+		return;
+	offset = ram_offset(page);
+	if (w.writable) {
+		if (w.dirty && !ram_is_code(page))
+			prot |= WORLD_PROT_W;
+	} else if (!w.no_execute && !gdb_breakpoint_in_page(GVA(va))) {
+		vtlb_protect_code(page);
+		if (patch_known(vcpu, GVA(va), page, &source, &offset))
+			prot |= WORLD_PROT_X;
+	}
+	user_map(space, va, source, offset, page, prot, w.global);
+	stats.prefilled++;
 }
 
 enum vtlb_result vtlb_fill_user(struct vcpu *vcpu, gva_t addr, unsigned access)

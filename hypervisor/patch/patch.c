@@ -345,6 +345,22 @@ bool patch_clean(struct vcpu *vcpu, gva_t va, gpa_t page)
 	return *index_of(page) == (wide ? INDEX_CLEAN64 : INDEX_CLEAN32);
 }
 
+bool patch_known(struct vcpu *vcpu, gva_t va, gpa_t page, enum world_source *source,
+		 uint64_t *offset)
+{
+	struct node *n;
+
+	if (patch_clean(vcpu, va, page)) {
+		*source = WORLD_RAM;
+		*offset = ram_offset(page);
+		return true;
+	}
+	/* (The look above may have made it.) */
+	n = node_of(page);
+	return n && n->settled && n->analysis.wide == vcpu_64bit_code(vcpu) &&
+	       image_of(n, va.v & PAGE_MASK, source, offset);
+}
+
 /* May this instruction run elsewhere as it is? */
 static bool relocatable(const struct insn *insn)
 {

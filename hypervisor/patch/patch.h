@@ -31,6 +31,10 @@ bool patch_image(struct vcpu *vcpu, gva_t rip, gpa_t page, enum world_source *so
 /* May a page that nobody executes from here yet be mapped executable as it is?  (It scans clean, or
  * an earlier look has settled it.) */
 bool patch_clean(struct vcpu *vcpu, gva_t va, gpa_t page);
+/* The same without an instruction to start at: true if an earlier look, or a clean scan, has
+ * settled what to map. */
+bool patch_known(struct vcpu *vcpu, gva_t va, gpa_t page, enum world_source *source,
+		 uint64_t *offset);
 /* The page's content changes: forget its image (mappings are the caller's). */
 void patch_drop(gpa_t page);
 /* A SYSCALL at rip - 2 came by signal: patch the site if it is hot and can be patched.

@@ -12,7 +12,8 @@
 #include "world/world.h"
 
 struct stub_request {
-	uint32_t op, pad;	/* __NR_mmap, __NR_mprotect, __NR_munmap */
+	uint32_t op;		/* __NR_mmap, __NR_mprotect, __NR_munmap */
+	uint32_t flags;		/* of mmap */
 	uint64_t gva, length, prot, fd, offset;
 };
 
@@ -73,6 +74,7 @@ _Static_assert(sizeof(struct world_area) == STUB_AREA_SIZE, "the area's size");
 _Static_assert(AREA_REQUESTS + STUB_BATCH * REQUEST_SIZE <= AREA_XSAVE, "requests");
 _Static_assert(AREA_XSAVE_SIZE >= VCPU_XSAVE_SIZE, "XSAVE area");
 _Static_assert(sizeof(struct stub_request) == REQUEST_SIZE &&
+	       offsetof(struct stub_request, flags) == REQUEST_FLAGS &&
 	       offsetof(struct stub_request, gva) == REQUEST_GVA &&
 	       offsetof(struct stub_request, length) == REQUEST_LENGTH &&
 	       offsetof(struct stub_request, prot) == REQUEST_PROT &&
@@ -114,6 +116,7 @@ struct world {
 	bool started;		/* runs, or died since */
 	bool signal_mode;	/* as the world last said: where its SIMD state is */
 	bool proved;		/* known to be in the stub since its last exit */
+	bool busy;		/* executes a batch that nobody waits for yet */
 	bool saved;		/* its SIMD state has been written to area->xsave since then */
 	uint64_t nonce, cookie;
 	uint64_t fs_base, gs_base;		/* as the world's registers have them */
@@ -147,6 +150,11 @@ void world_kick(struct world *w);	/* send the signal; nothing is waited for */
 /* Pass the baton with `command` and wait until it comes back.  kick: the word that asks for an
  * end of the wait by the kick signal, or NULL.  false: the world died. */
 bool baton_pass(struct world *w, uint32_t command, volatile uint32_t *kick);
+/* The same in halves, for commands that are not RUN: the world sleeps as soon as it is done.
+ * Worth it where baton_spare(): worlds have a CPU of their own. */
+bool baton_spare(void);
+void baton_send(struct world *w, uint32_t command);
+bool baton_receive(struct world *w);
 
 /* proof.c */
 bool world_prove(struct world *w);	/* false: died */
@@ -155,6 +163,8 @@ int world_batch(struct world *w);
 /* Fill the area for a batch; the caller passes the baton.  Requires proof. */
 bool world_batch_prepare(struct world *w);	/* false: died */
 int world_batch_result(struct world *w);
+
+void world_settle(struct world *w);	/* after world_flush() */
 
 void world_loose(struct world *w);	/* it ran, and says it stopped */
 void world_quiesce_except(const struct world *w);	/* w is to run next */

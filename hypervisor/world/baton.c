@@ -285,14 +285,10 @@ static void params_put(struct world_area *area)
 	area->always_prove = !spin;
 }
 
-bool baton_pass(struct world *w, uint32_t command, volatile uint32_t *kick)
+static void turn_give(struct world *w, uint32_t command)
 {
 	struct world_area *area = w->area;
 
-	if (!w->started)
-		return false;
-	tuning_choose();
-	params_put(area);
 	area->command = command;
 	/* Behind the gates the stub writes it where the proof is looked for. */
 	if (command & CMD_RUN) {
@@ -306,12 +302,46 @@ bool baton_pass(struct world *w, uint32_t command, volatile uint32_t *kick)
 		hostcall3(SYS_futex, (long)&area->turn, FUTEX_WAKE, 1);
 	else
 		world_stats.switches_spin++;
+}
+
+bool baton_pass(struct world *w, uint32_t command, volatile uint32_t *kick)
+{
+	if (!w->started)
+		return false;
+	world_settle(w);
+	tuning_choose();
+	params_put(w->area);
+	turn_give(w, command);
 	if (spinner && spinner != w)
 		park(spinner);
 	spinner = w;
 	if (!come_back(w, kick, command & CMD_RUN ? 0 : PATIENCE_NS))
 		return false;
-	w->signal_mode = area->mode == MODE_SIGNAL;	/* certain only once proved */
+	w->signal_mode = w->area->mode == MODE_SIGNAL;	/* certain only once proved */
 	w->saved |= (command & CMD_SAVE) != 0;
+	return true;
+}
+
+bool baton_spare(void)
+{
+	tuning_choose();
+	return tuning.spin_ns;
+}
+
+void baton_send(struct world *w, uint32_t command)
+{
+	params_put(w->area);
+	/* The next one to run needs this world's CPU. */
+	w->area->spin = w->area->yields = 0;
+	if (spinner == w)
+		spinner = NULL;
+	turn_give(w, command);
+}
+
+bool baton_receive(struct world *w)
+{
+	if (!w->started || !come_back(w, NULL, PATIENCE_NS))
+		return false;
+	w->signal_mode = w->area->mode == MODE_SIGNAL;
 	return true;
 }

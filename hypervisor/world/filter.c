@@ -100,7 +100,10 @@ unsigned filter_world(struct sock_filter *program, uint64_t cookie)
 	bpf_require_at(&a, DATA(nr), SYS_mmap);
 	bpf_require_at(&a, ARG_HIGH(2), (uint32_t)(cookie >> 32));
 	bpf_require_at(&a, ARG_HIGH(4), (uint32_t)cookie);
-	bpf_require_at(&a, ARG_LOW(3), MAP_SHARED | MAP_FIXED);
+	bpf_load(&a, ARG_LOW(3));
+	bpf_put(&a, BPF_JMP | BPF_JEQ | BPF_K, 2, 0, MAP_SHARED | MAP_FIXED);
+	bpf_put(&a, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, MAP_SHARED | MAP_FIXED | MAP_POPULATE);
+	bpf_refuse(&a);
 	bpf_load(&a, ARG_LOW(4));
 	bpf_put(&a, BPF_JMP | BPF_JEQ | BPF_K, 2, 0, STUB_FD_RAM);
 	bpf_put(&a, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, STUB_FD_PATCH);

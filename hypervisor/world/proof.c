@@ -55,6 +55,7 @@ bool world_prove(struct world *w)
 		loose = NULL;
 	if (!w->started)
 		return false;
+	world_settle(w);
 	if (w->proved)
 		return true;
 	for (unsigned i = 0; i < ATTEMPTS; i++) {
@@ -132,6 +133,34 @@ int world_batch_result(struct world *w)
 	}
 	w->queued = 0;
 	return error < 0 && error > -4096 ? (int)error : 0;
+}
+
+void world_flush(struct world *w)
+{
+	/* Without a proof this would be two handovers, one of them to wait for. */
+	if (!w->queued || w->busy || !w->started || !w->proved || !baton_spare() ||
+	    !world_batch_prepare(w))
+		return;
+	baton_send(w, CMD_BATCH);
+	w->busy = true;
+	world_stats.batches++;
+}
+
+void world_settle(struct world *w)
+{
+	int err;
+
+	if (likely(!w->busy))
+		return;
+	w->busy = false;
+	if (!baton_receive(w))
+		return;
+	err = world_batch_result(w);
+	/* Interrupted: it is still queued, and comes with the next one. */
+	if (err && err != -EAGAIN) {
+		w->error = err;
+		world_clear(w);
+	}
 }
 
 int world_batch(struct world *w)

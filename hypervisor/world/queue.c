@@ -14,6 +14,8 @@
 #include "debug/trace.h"
 #include "world/area.h"
 
+#define POPULATE_MIN	3u	/* pages */
+#define POPULATE_MAX	64u
 #define LOOK_BACK	16	/* queued requests looked through for one that is undone */
 
 static const int op_call[] = { [WORLD_MAP] = SYS_mmap, [WORLD_PROTECT] = SYS_mprotect,
@@ -81,6 +83,25 @@ static unsigned unmaps_join(struct stub_request *first, unsigned count)
 	return to + 1;
 }
 
+/*
+ * A run of writable pages is most likely the guest's answer to a fault, all of it about to be
+ * written: the host then makes its own entries for all with one look, where each write would
+ * fault apart.  For less than POPULATE_MIN pages that is dearer, for more than POPULATE_MAX a guess.
+ */
+static void maps_populate(struct world *w)
+{
+	for (unsigned i = 0; i < w->queued; i++) {
+		struct stub_request *r = &w->queue[i];
+
+		if (r->op != SYS_mmap)
+			continue;
+		r->flags = MAP_SHARED | MAP_FIXED;
+		if ((r->prot & PROT_WRITE) && r->length >= POPULATE_MIN * PAGE_SIZE &&
+		    r->length <= POPULATE_MAX * PAGE_SIZE)
+			r->flags |= MAP_POPULATE;
+	}
+}
+
 void queue_tidy(struct world *w)
 {
 	unsigned to = 0;
@@ -101,6 +122,7 @@ void queue_tidy(struct world *w)
 		i += run;
 	}
 	w->queued = to;
+	maps_populate(w);
 }
 
 void world_request(struct world *w, const struct world_request *req)
@@ -109,6 +131,7 @@ void world_request(struct world *w, const struct world_request *req)
 		.op = (uint32_t)op_call[req->op], .gva = req->gva, .length = req->length,
 	};
 
+	world_settle(w);
 	bug_on((req->gva | req->length | req->offset) & ~PAGE_MASK);
 	if (!req->length || req->gva + req->length > LAYOUT_TASK_END ||
 	    req->gva + req->length < req->gva || world_reserved(req->gva, req->length)) {
@@ -144,8 +167,10 @@ void world_request(struct world *w, const struct world_request *req)
 
 int world_sync(struct world *w)
 {
-	int err = w->queued ? world_batch(w) : 0;
+	int err;
 
+	world_settle(w);
+	err = w->queued ? world_batch(w) : 0;
 	if (w->error) {
 		err = w->error;
 		w->error = 0;
@@ -160,6 +185,7 @@ void world_clear(struct world *w)
 		{ STUB_END, LAYOUT_TASK_END },
 	};
 
+	world_settle(w);
 	trace_exit(TRACE_K_WORLD_CLEAR, 0, w->index, 0);
 	w->queued = 0;
 	for (unsigned i = 0; i < array_size(guest); i++)

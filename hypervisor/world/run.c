@@ -353,6 +353,7 @@ void world_run(struct world *w, struct vcpu *vcpu, struct world_exit *exit)
 	} else if (in_stub(vcpu->rip)) {
 		exit_nothing_there(vcpu, exit);
 	} else if (!vcpu->fast.kick) {
+		world_settle(w);
 		/* Another's stay begins: the last one's must be over. */
 		world_quiesce_except(w);
 		if (!run_once(w, vcpu, exit))

@@ -46,7 +46,6 @@
 #define FRAME_RSP	(8 + 40 + 15 * 8)
 #define FRAME_RIP	(8 + 40 + 16 * 8)
 #define FRAME_SIGNO	312
-#define MAP_SHARED_FIXED	0x11
 
 	.section .rodata.stub, "a", @progbits
 	.balign 4096
@@ -295,7 +294,7 @@ batch_next:
 	mov	REQUEST_OP(%r12), %eax
 	cmp	$SYS_mmap, %eax
 	jne	1f
-	mov	$MAP_SHARED_FIXED, %r10d
+	mov	REQUEST_FLAGS(%r12), %r10d
 	mov	%r14d, %r8d		/* the cookie's lower half above the descriptor */
 	shl	$32, %r8
 	or	REQUEST_FD(%r12), %r8

@@ -102,6 +102,7 @@
 
 /* struct stub_request */
 #define REQUEST_OP		0x00
+#define REQUEST_FLAGS		0x04	/* of mmap: MAP_SHARED | MAP_FIXED, or with MAP_POPULATE */
 #define REQUEST_GVA		0x08
 #define REQUEST_LENGTH		0x10
 #define REQUEST_PROT		0x18

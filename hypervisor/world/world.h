@@ -68,6 +68,9 @@ void worlds_exit(void);
 void world_request(struct world *w, const struct world_request *req);
 /* Execute what is queued now.  0, or -errno of the first that failed (-ENOMEM: too many maps). */
 int world_sync(struct world *w);
+/* Execute what is queued now, where that costs the caller nothing: it goes on at once, and whoever
+ * next wants something of this world waits for it.  After world_quiesce(). */
+void world_flush(struct world *w);
 /* Unmap everything of the guest's. */
 void world_clear(struct world *w);
 
