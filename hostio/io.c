@@ -24,7 +24,6 @@
 
 struct io_state io = { .queued.end = &io.queued.first };
 struct io_signal io_signal;
-struct io_stats io_stats;
 void (*io_started)(void);
 
 static const struct io_ops *engine;
