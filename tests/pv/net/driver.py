@@ -261,6 +261,7 @@ def rebind():
 class Debugger:
     """gdb's protocol, as far as `monitor` goes."""
     def __init__(self, port):
+        self.data = b""
         for _ in range(50):
             try:
                 self.socket = socket.create_connection(("127.0.0.1", port), 10)
@@ -276,14 +277,16 @@ class Debugger:
 
     def reply(self):
         """The next packet's text."""
-        data = b""
-        while not re.search(rb"\$[^#]*#..", data):
+        while True:
+            packet = re.search(rb"\$([^#]*)#..", self.data)
+            if packet:
+                self.data = self.data[packet.end():]
+                self.socket.sendall(b"+")
+                return packet.group(1).decode()
             more = self.socket.recv(4096)
             if not more:
                 raise Failure("the debugger's connection ended")
-            data += more
-        self.socket.sendall(b"+")
-        return re.search(rb"\$([^#]*)#..", data).group(1).decode()
+            self.data += more
 
     def monitor(self, line):
         self.packet("qRcmd," + line.encode().hex())

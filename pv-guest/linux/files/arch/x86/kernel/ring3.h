@@ -18,4 +18,7 @@ void ring3_mmu_init(void);
 /* The timer's event came: called by ring3_event.c with interrupts off. */
 void ring3_timer_event(void);
 
+/* What clocksource_default_clock() returns elsewhere. */
+extern struct clocksource clocksource_jiffies;
+
 #endif

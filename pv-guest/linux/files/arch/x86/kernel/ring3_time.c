@@ -30,9 +30,11 @@
 #define RATING_TIMER	500	/* above the local APIC's */
 #define RATING_CLOCK	400	/* above the TSC's, 300, if that is not to be trusted */
 #define RATING_SECOND	299	/* below it if it is */
+#define CLOCK_SHIFT	20	/* of a clock source whose unit is ns: any that leaves room */
 
 static const struct ring3_vcpu_page *page __ro_after_init;
 static u64 sched_offset __ro_after_init;
+static bool have_clock __ro_after_init;
 
 /* ns since the machine started; *wall: what to add to be at ns since 1970, may be NULL. */
 static __always_inline u64 ring3_clock_at(u64 *wall)
@@ -73,7 +75,18 @@ static struct clocksource clock_source = {
 	.rating	= RATING_CLOCK,
 	.mask	= CLOCKSOURCE_MASK(64),
 	.flags	= CLOCK_SOURCE_IS_CONTINUOUS,
+	.mult	= 1 << CLOCK_SHIFT,
+	.shift	= CLOCK_SHIFT,
 };
+
+/*
+ * From the first moment on: by jiffies, time would stand still until interrupts are on, and the
+ * guest's clock be late by that for ever.
+ */
+struct clocksource * __init clocksource_default_clock(void)
+{
+	return have_clock ? &clock_source : &clocksource_jiffies;
+}
 
 static unsigned long ring3_tsc_khz(void)
 {
@@ -146,6 +159,7 @@ void __init ring3_time_init(void)
 		pr_warn("the clock does not go\n");
 		return;
 	}
+	have_clock = true;
 	x86_platform.calibrate_tsc = ring3_tsc_khz;
 	x86_platform.calibrate_cpu = ring3_tsc_khz;
 	x86_platform.get_wallclock = ring3_get_wallclock;
@@ -171,9 +185,9 @@ void __init ring3_time_init(void)
 
 static int __init ring3_clock_init(void)
 {
-	if (!ring3_has(RING3_FEATURE_CLOCK) || !page->clock_mul)
+	if (!have_clock)
 		return 0;
-	clocksource_register_hz(&clock_source, NSEC_PER_SEC);
+	__clocksource_register(&clock_source);
 	static_key_slow_inc(&paravirt_steal_enabled);
 	static_key_slow_inc(&paravirt_steal_rq_enabled);
 	return 0;
