@@ -123,7 +123,7 @@ START_TEST(refused)
 		"--kernel k --timeout 99999999999", "--kernel k --trace exits,nothing",
 		"--kernel k --gdb 0", "--kernel k --gdb 65536", "--kernel k --gdb 1,now",
 		"--kernel k --gdb x", "--kernel k --gdb 123456789", "--kernel k --engine jit",
-		"--kernel k --stats=yes",
+		"--kernel k --no-reboot=yes",
 	};
 
 	for (size_t i = 0; i < array_size(bad); i++)

@@ -61,7 +61,10 @@ static void on_mode(struct vcpu *v)
 	news.mode++;
 }
 
-static const struct system_tlb_ops ops = { on_all, on_pcid, on_page, on_cr3, on_mode };
+static const struct system_tlb_ops ops = {
+	.flush_all = on_all, .flush_pcid = on_pcid, .flush_page = on_page, .load_cr3 = on_cr3,
+	.mode_changed = on_mode,
+};
 
 static void setup(void)
 {
