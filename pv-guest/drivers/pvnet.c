@@ -101,7 +101,7 @@ static int pvnet_config(struct pvnet *pn, struct virtio_net_config *config)
 	memset(config, 0, sizeof(*config));
 	do {
 		error = pv_config_read(pn->pdev, 0, config, length);
-	} while (error && error != -ENODEV && ++tries < 4);
+	} while (error && !pv_device_gone(pn->pdev) && ++tries < 4);
 	return error;
 }
 
@@ -115,6 +115,7 @@ static void pvnet_link(struct pvnet *pn)
 	error = pvnet_config(pn, &config);
 	if (error) {
 		netdev_warn(pn->dev, "the state of its link cannot be read (%d)\n", error);
+		queue_delayed_work(system_freezable_wq, &pn->changed, HZ);
 		return;
 	}
 	if (pv_has(pn->pdev, VIRTIO_NET_F_STATUS))
@@ -135,7 +136,7 @@ static void pvnet_link(struct pvnet *pn)
 
 static void pvnet_changed_work(struct work_struct *work)
 {
-	struct pvnet *pn = container_of(work, struct pvnet, changed);
+	struct pvnet *pn = container_of(to_delayed_work(work), struct pvnet, changed);
 
 	rtnl_lock();
 	if (pv_device_gone(pn->pdev))
@@ -151,7 +152,7 @@ static void pvnet_changed(struct pv_device *pdev)
 {
 	struct pvnet *pn = pdev->priv;
 
-	queue_work(system_freezable_wq, &pn->changed);
+	mod_delayed_work(system_freezable_wq, &pn->changed, 0);
 }
 
 /* ---- up and down ---- */
@@ -437,7 +438,7 @@ static void pvnet_init(struct pvnet *pn, struct pv_device *pdev, struct net_devi
 	snprintf(pn->rx.name, sizeof(pn->rx.name), "%s-rx", dev_name(&pdev->dev));
 	snprintf(pn->tx.name, sizeof(pn->tx.name), "%s-tx", dev_name(&pdev->dev));
 	timer_setup(&pn->nudge, pvnet_nudged, 0);
-	INIT_WORK(&pn->changed, pvnet_changed_work);
+	INIT_DELAYED_WORK(&pn->changed, pvnet_changed_work);
 	INIT_DELAYED_WORK(&pn->recovery, pvnet_recover);
 
 	/* A chain of any length takes one slot, but only with tables. */
@@ -505,7 +506,7 @@ static void pvnet_remove(struct pv_device *pdev)
 	struct pvnet *pn = pdev->priv;
 
 	unregister_netdev(pn->dev);
-	cancel_work_sync(&pn->changed);
+	cancel_delayed_work_sync(&pn->changed);
 	cancel_delayed_work_sync(&pn->recovery);
 	if (pn->stuck)
 		pvnet_reset(pn);
@@ -527,7 +528,7 @@ static int pvnet_freeze(struct pv_device *pdev)
 	if (pn->up)
 		pvnet_down(pn);
 	rtnl_unlock();
-	cancel_work_sync(&pn->changed);
+	cancel_delayed_work_sync(&pn->changed);
 	cancel_delayed_work_sync(&pn->recovery);
 	if (!pn->stuck)
 		return 0;

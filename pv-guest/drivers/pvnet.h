@@ -118,7 +118,7 @@ struct pvnet {
 	u32 speed;
 	u8 duplex;
 	struct timer_list nudge;	/* tries again what failed: a kick, an allocation */
-	struct work_struct changed;
+	struct delayed_work changed;
 	struct delayed_work recovery;
 	struct pvnet_control control;
 	unsigned long vlans[BITS_TO_LONGS(VLAN_N_VID)];
