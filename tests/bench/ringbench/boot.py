@@ -21,9 +21,13 @@ SYSTEMS = {
     "tcg-pv": ("tcg", "pv", "none"),
 }
 DEFAULT = list(SYSTEMS)
-TEXT = {"ring3-cloud": "ring3, Debian's cloud kernel", "ring3-none": "ring3, PV kernel, --pv none",
-        "ring3-pv": "ring3, PV kernel, --pv ring3", "tcg-cloud": "QEMU TCG, Debian's cloud kernel",
-        "tcg-pv": "QEMU TCG, PV kernel"}
+TEXT = {
+    "ring3-cloud": "ring3, Debian's cloud kernel",
+    "ring3-none": "ring3, PV kernel, --pv none",
+    "ring3-pv": "ring3, PV kernel, --pv ring3",
+    "tcg-cloud": "QEMU TCG, Debian's cloud kernel",
+    "tcg-pv": "QEMU TCG, PV kernel",
+}
 BODY = "sleep 5\npoweroff -f\n"
 JOB = "boot"
 
@@ -55,14 +59,24 @@ class Bench:
     def boot(self, progress, system):
         kind, kernel, pv = SYSTEMS[system]
         progress.begin(system, JOB)
-        machine = guest.Guest(os.path.join(self.out, "boot-%s.console" % system), kind, self.kernels[kernel],
-                              self.initrd, pv)
+        machine = guest.Guest(
+            os.path.join(self.out, "boot-%s.console" % system), kind, self.kernels[kernel], self.initrd, pv
+        )
         try:
             machine.expect("@@init", 120)
             ms = (time.monotonic() - machine.started) * 1e3
             cpu = host.cpu_seconds(machine.machine.process.pid)
-            record = {"bench": NAME, "job": JOB, "what": "start to the first line of init", "system": system,
-                      "unit": "ms", "value": ms, "median": ms, "better": "lower", "cpu_us": cpu * 1e6}
+            record = {
+                "bench": NAME,
+                "job": JOB,
+                "what": "start to the first line of init",
+                "system": system,
+                "unit": "ms",
+                "value": ms,
+                "median": ms,
+                "better": "lower",
+                "cpu_us": cpu * 1e6,
+            }
             delta = machine.counters()
             if delta:
                 record.update(counters.per(delta, 1), per="boot")

@@ -9,23 +9,25 @@ import collections
 import json
 
 # Reason -> how it shows in tables, in their order.
-REASONS = collections.OrderedDict([
-    ("hypercall", "hypercall"),
-    ("mmio", "device memory"),
-    ("pio", "port access"),
-    ("halt", "halt"),
-    ("return", "IRET, SYSRET"),
-    ("msr", "MSR"),
-    ("control", "control register"),
-    ("instruction", "other instruction"),
-    ("fault", "host fault, kernel code"),
-    ("lookup", "code not translated yet"),
-    ("kick", "interrupted"),
-    ("syscall", "system call"),
-    ("user_fault", "fault, user code"),
-    ("trap", "planted trap"),
-    ("user_kick", "interrupted, user code"),
-])
+REASONS = collections.OrderedDict(
+    [
+        ("hypercall", "hypercall"),
+        ("mmio", "device memory"),
+        ("pio", "port access"),
+        ("halt", "halt"),
+        ("return", "IRET, SYSRET"),
+        ("msr", "MSR"),
+        ("control", "control register"),
+        ("instruction", "other instruction"),
+        ("fault", "host fault, kernel code"),
+        ("lookup", "code not translated yet"),
+        ("kick", "interrupted"),
+        ("syscall", "system call"),
+        ("user_fault", "fault, user code"),
+        ("trap", "planted trap"),
+        ("user_kick", "interrupted, user code"),
+    ]
+)
 
 
 def read(path):
@@ -41,32 +43,44 @@ def difference(before, after):
 
 def calls(delta):
     """Hypercalls by name."""
-    return {name[len("hypercall_"):]: n for name, n in delta.items() if name.startswith("hypercall_") and n}
+    return {name[len("hypercall_") :]: n for name, n in delta.items() if name.startswith("hypercall_") and n}
 
 
 def exits(delta):
     """{reason: count}, reasons that did not occur left out."""
     get = lambda name: delta.get(name, 0)
     hypercalls = sum(calls(delta).values())
-    halts = max(get("halts") - get("hypercall_halt"), 0)        # those by HLT
+    halts = max(get("halts") - get("hypercall_halt"), 0)  # those by HLT
     told_apart = hypercalls + sum(get(name) for name in ("mmio", "pio", "returns", "msr", "control")) + halts
     found = {
-        "hypercall": hypercalls, "mmio": get("mmio"), "pio": get("pio"), "halt": halts,
-        "return": get("returns"), "msr": get("msr"), "control": get("control"),
+        "hypercall": hypercalls,
+        "mmio": get("mmio"),
+        "pio": get("pio"),
+        "halt": halts,
+        "return": get("returns"),
+        "msr": get("msr"),
+        "control": get("control"),
         "instruction": max(get("exit_callout") - told_apart, 0),
-        "fault": get("exit_fault"), "lookup": get("exit_lookup"), "kick": get("exit_kick"),
-        "syscall": get("user_exit_syscall") + get("user_exit_int"), "user_fault": get("user_exit_fault"),
-        "trap": get("user_exit_trap"), "user_kick": get("user_exit_interrupted"),
+        "fault": get("exit_fault"),
+        "lookup": get("exit_lookup"),
+        "kick": get("exit_kick"),
+        "syscall": get("user_exit_syscall") + get("user_exit_int"),
+        "user_fault": get("user_exit_fault"),
+        "trap": get("user_exit_trap"),
+        "user_kick": get("user_exit_interrupted"),
     }
     return {reason: found[reason] for reason in REASONS if found[reason]}
 
 
 def per(delta, operations):
-    """What one operation took: exits by reason and in all, hypercalls by name, interrupts, calls of the host."""
+    """What one operation took: exits by reason and in all, hypercalls, interrupts, calls of the host."""
     if not delta or operations <= 0:
         return {}
     by_reason = {reason: n / operations for reason, n in exits(delta).items()}
-    return {"exits": by_reason, "exits_total": sum(by_reason.values()),
-            "hypercalls": {name: n / operations for name, n in calls(delta).items()},
-            "interrupts": delta.get("interrupts", 0) / operations,
-            "host_calls": (delta.get("io_calls", 0) + delta.get("host_maps", 0)) / operations}
+    return {
+        "exits": by_reason,
+        "exits_total": sum(by_reason.values()),
+        "hypercalls": {name: n / operations for name, n in calls(delta).items()},
+        "interrupts": delta.get("interrupts", 0) / operations,
+        "host_calls": (delta.get("io_calls", 0) + delta.get("host_maps", 0)) / operations,
+    }

@@ -20,12 +20,25 @@ from . import counters, guest, host
 
 NAME = "cpu"
 # system: kind of machine, --pv
-SYSTEMS = {"native": None, "ring3": ("ring3", "none"), "ring3-pv": ("ring3", "ring3"), "tcg": ("tcg", "none"),
-           "ring3-one-cpu": ("ring3", "none")}
+SYSTEMS = {
+    "native": None,
+    "ring3": ("ring3", "none"),
+    "ring3-pv": ("ring3", "ring3"),
+    "tcg": ("tcg", "none"),
+    "ring3-one-cpu": ("ring3", "none"),
+}
 DEFAULT = ["native", "ring3", "ring3-pv", "tcg", "ring3-one-cpu"]
-TEXT = {"native": "the host itself", "ring3": "ring3, nothing paravirtual", "ring3-pv": "ring3, PV kernel, --pv ring3",
-        "tcg": "QEMU TCG", "ring3-one-cpu": "ring3 with no spare host CPU"}
-COST = {"hypercall": "a hypercall that does nothing, and back", "port access": "a trapped access to a port, and back"}
+TEXT = {
+    "native": "the host itself",
+    "ring3": "ring3, nothing paravirtual",
+    "ring3-pv": "ring3, PV kernel, --pv ring3",
+    "tcg": "QEMU TCG",
+    "ring3-one-cpu": "ring3 with no spare host CPU",
+}
+COST = {
+    "hypercall": "a hypercall that does nothing, and back",
+    "port access": "a trapped access to a port, and back",
+}
 BODY = """
 echo "@@begin"
 /bench $(sed -n 's/.*bench.words=\\([^ ]*\\).*/\\1/p' /proc/cmdline | tr , ' ')
@@ -41,7 +54,9 @@ class Bench:
         self.args, self.results, self.out = args, results, args.out
         self.systems = args.systems(self, SYSTEMS, DEFAULT)
         self.program = host.program("bench")
-        self.list = [line.split("\t", 1) for line in host.run([self.program, "--list"]).split("\n") if "\t" in line]
+        self.list = [
+            line.split("\t", 1) for line in host.run([self.program, "--list"]).split("\n") if "\t" in line
+        ]
         self.what = dict(self.list)
         self.names = [name for name, _ in self.list if re.search(args.jobs, name)]
         self.cost = [name for name in COST if re.search(args.jobs, name)]
@@ -57,7 +72,9 @@ class Bench:
             self.systems = [s for s in self.systems if s != "ring3-pv"]
         if not self.names or "getppid" not in self.names:
             self.systems = [s for s in self.systems if s != "ring3-one-cpu"]
-        self.initrd = guest.initramfs(os.path.join(self.out, "initramfs-cpu.cpio"), BODY, [self.program + ":bench"])
+        self.initrd = guest.initramfs(
+            os.path.join(self.out, "initramfs-cpu.cpio"), BODY, [self.program + ":bench"]
+        )
         self.kernel_of_cost = None
         if self.cost:
             try:
@@ -67,8 +84,9 @@ class Bench:
 
     def steps(self):
         systems = len([s for s in self.systems if s != "ring3-one-cpu"])
-        return self.args.passes * (systems * len(self.names) + ("ring3-one-cpu" in self.systems) +
-                                   bool(self.kernel_of_cost))
+        return self.args.passes * (
+            systems * len(self.names) + ("ring3-one-cpu" in self.systems) + bool(self.kernel_of_cost)
+        )
 
     def measure(self, progress):
         for _ in range(self.args.passes):
@@ -86,8 +104,18 @@ class Bench:
                     self.results.note("%s: %s" % (system, failure))
 
     def add(self, system, name, best, median, unit):
-        self.results.add({"bench": NAME, "job": name, "what": self.what.get(name) or COST[name], "system": system,
-                          "unit": unit, "value": best, "median": median, "better": "lower"})
+        self.results.add(
+            {
+                "bench": NAME,
+                "job": name,
+                "what": self.what.get(name) or COST[name],
+                "system": system,
+                "unit": unit,
+                "value": best,
+                "median": median,
+                "better": "lower",
+            }
+        )
 
     def take(self, progress, system, line):
         """One line of the program's.  The benchmark it is about, if it is a result."""
@@ -108,9 +136,15 @@ class Bench:
         with tempfile.TemporaryDirectory(dir="/dev/shm") as scratch:
             busybox = shutil.which("busybox")
             shutil.copy(busybox, scratch)
-            environment = dict(os.environ, BENCH_TMPFS=scratch, BENCH_BUSYBOX=os.path.join(scratch, "busybox"))
-            process = subprocess.Popen(["taskset", "-c", str(cpu), self.program, "--repeat", str(self.args.repeat)] + names,
-                                       stdout=subprocess.PIPE, text=True, env=environment)
+            environment = dict(
+                os.environ, BENCH_TMPFS=scratch, BENCH_BUSYBOX=os.path.join(scratch, "busybox")
+            )
+            process = subprocess.Popen(
+                ["taskset", "-c", str(cpu), self.program, "--repeat", str(self.args.repeat)] + names,
+                stdout=subprocess.PIPE,
+                text=True,
+                env=environment,
+            )
             try:
                 for line in process.stdout:
                     self.take(progress, "native", line)
@@ -124,22 +158,38 @@ class Bench:
         count = ["--count"] if kind == "ring3" and system != "ring3-one-cpu" else []
         words = ",".join(["--repeat", str(self.args.repeat)] + count + names)
         alone = ["taskset", "-c", str(max(os.sched_getaffinity(0)))] if system == "ring3-one-cpu" else []
-        machine = guest.Guest(os.path.join(self.out, "cpu-%s.console" % system), kind, self.kernel, self.initrd, pv, (),
-                              "bench.words=" + words, prefix=alone)
+        machine = guest.Guest(
+            os.path.join(self.out, "cpu-%s.console" % system),
+            kind,
+            self.kernel,
+            self.initrd,
+            pv,
+            (),
+            "bench.words=" + words,
+            prefix=alone,
+        )
         try:
             machine.expect("@@begin", 60)
             begin, before, operations = time.monotonic(), None, 0
             while True:
-                line = machine.expect(r"(?m)^((result|failed|total|@count|@counted|@@done).*)\r?\n", 60).group(1).decode()
+                line = (
+                    machine.expect(r"(?m)^((result|failed|total|@count|@counted|@@done).*)\r?\n", 60)
+                    .group(1)
+                    .decode()
+                )
                 words = line.split()
                 if words[0] == "@count":
                     before, operations = machine.counters(), int(words[2])
                 elif words[0] == "@counted" and before:
                     delta = counters.difference(before, machine.counters() or before)
-                    self.results.get(NAME, words[1], system).update(counters.per(delta, operations), per="operation")
+                    self.results.get(NAME, words[1], system).update(
+                        counters.per(delta, operations), per="operation"
+                    )
                 elif words[0] == "total":
-                    self.clocks.append("%s: %.2f s by its own clock, %.2f s by the host's" % (
-                        system, float(words[1]), time.monotonic() - begin))
+                    self.clocks.append(
+                        "%s: %.2f s by its own clock, %.2f s by the host's"
+                        % (system, float(words[1]), time.monotonic() - begin)
+                    )
                 elif words[0] == "@@done":
                     break
                 else:
@@ -149,7 +199,9 @@ class Bench:
 
     def hypercall(self, progress):
         progress.begin("ring3-pv", "hypercall, port access")
-        machine = guest.Guest(os.path.join(self.out, "cost.console"), "ring3", self.kernel_of_cost, None, "ring3")
+        machine = guest.Guest(
+            os.path.join(self.out, "cost.console"), "ring3", self.kernel_of_cost, None, "ring3"
+        )
         try:
             ticks = machine.expect(r"a hypercall: (\d+) ticks; IN from port 0x80: (\d+) ticks", 60)
             khz = float(host.run([self.program, "--tsc"]))

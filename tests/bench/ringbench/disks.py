@@ -29,13 +29,23 @@ SYSTEMS = {
     "ring3-pv": ("ring3", "pv", "pv", "ring3"),
     "tcg-ide": ("tcg", "ide", "e1000", "none"),
     "tcg-virtio": ("tcg", "virtio", "virtio", "none"),
-    "ring3-virtio-abi": ("ring3", "virtio", "virtio", "ring3"),   # only by --only: the kernel's part of the gain
+    "ring3-virtio-abi": (
+        "ring3",
+        "virtio",
+        "virtio",
+        "ring3",
+    ),  # only by --only: the kernel's part of the gain
 }
 DEFAULT = ["native", "ring3-ide", "ring3-virtio", "ring3-pv", "tcg-ide", "tcg-virtio"]
-TEXT = {"native": "the host itself", "ring3-ide": "ring3, full virtualization: IDE, e1000",
-        "ring3-virtio": "ring3, virtio", "ring3-pv": "ring3, paravirtual: pvblk, pvnet by hypercall",
-        "tcg-ide": "QEMU TCG: IDE, e1000", "tcg-virtio": "QEMU TCG: virtio",
-        "ring3-virtio-abi": "ring3, virtio, the kernel otherwise paravirtual"}
+TEXT = {
+    "native": "the host itself",
+    "ring3-ide": "ring3, full virtualization: IDE, e1000",
+    "ring3-virtio": "ring3, virtio",
+    "ring3-pv": "ring3, paravirtual: pvblk, pvnet by hypercall",
+    "tcg-ide": "QEMU TCG: IDE, e1000",
+    "tcg-virtio": "QEMU TCG: virtio",
+    "ring3-virtio-abi": "ring3, virtio, the kernel otherwise paravirtual",
+}
 
 # name: fio arguments, the host's cache mode, what is compared
 DISK_JOBS = {
@@ -75,9 +85,11 @@ MARK = "#!/bin/sh\n# SPDX-License-Identifier: MIT\necho @@run >/dev/console\n"
 
 
 def fio_words(arguments, target, seconds, direct, engine):
-    return ("fio --name=j --filename=%s --size=100%% --direct=%d --ioengine=%s --norandommap=1 --randrepeat=0 "
-            "--thread=1 --time_based=1 --runtime=%dms --output-format=terse --terse-version=3 --gtod_reduce=0 %s" %
-            (target, direct, engine, seconds * 1000, arguments))
+    return (
+        "fio --name=j --filename=%s --size=100%% --direct=%d --ioengine=%s --norandommap=1 --randrepeat=0 "
+        "--thread=1 --time_based=1 --runtime=%dms --output-format=terse --terse-version=3 --gtod_reduce=0 %s"
+        % (target, direct, engine, seconds * 1000, arguments)
+    )
 
 
 def fio_result(text):
@@ -85,9 +97,9 @@ def fio_result(text):
     if not line:
         raise guest.Failure("fio said: " + text[-300:])
     f = line[0].split(";")
-    base = 5 if float(f[7]) else 46           # the reads' fields, or the writes'
+    base = 5 if float(f[7]) else 46  # the reads' fields, or the writes'
     found = {"mbs": float(f[base + 1]) * 1024 / 1e6, "iops": float(f[base + 2]), "us": float(f[base + 34])}
-    for field in f[base + 12:base + 32]:
+    for field in f[base + 12 : base + 32]:
         percent, _, value = field.partition("%=")
         key = {"50.000000": "p50", "99.000000": "p99", "99.900000": "p999"}.get(percent)
         if key:
@@ -106,7 +118,7 @@ def net_result(text, kind):
 def accounted(found, first, last, what):
     """Adds what an operation cost: what = "disk", "stream" or "pingpong"."""
     seconds, cpu, delta = first.until(last)
-    rate = found["iops"] if what != "stream" else found["mbs"]      # CPU of a stream: per MB
+    rate = found["iops"] if what != "stream" else found["mbs"]  # CPU of a stream: per MB
     found["cpu_us"] = cpu * 1e6 / (rate * seconds) if rate * seconds else 0
     if delta:
         if what == "disk":
@@ -124,8 +136,21 @@ class Native:
             self.peer = subprocess.Popen(["unshare", "--net", "sleep", "3600"])
             time.sleep(0.3)
             self.inside = ["nsenter", "--net=/proc/%d/ns/net" % self.peer.pid]
-            host.run(["ip", "link", "add", "veth0", "type", "veth", "peer", "name", "veth1", "netns",
-                      str(self.peer.pid)])
+            host.run(
+                [
+                    "ip",
+                    "link",
+                    "add",
+                    "veth0",
+                    "type",
+                    "veth",
+                    "peer",
+                    "name",
+                    "veth1",
+                    "netns",
+                    str(self.peer.pid),
+                ]
+            )
             host.run(["ip", "addr", "add", "10.98.0.1/24", "dev", "veth0"])
             host.run(["ip", "link", "set", "veth0", "up"])
             for words in (["addr", "add", "10.98.0.2/24", "dev", "veth1"], ["link", "set", "veth1", "up"]):
@@ -148,13 +173,17 @@ class Native:
         return text, first, last
 
     def disk(self, arguments, cache):
-        text, *samples = self.timed(fio_words(arguments, self.bench.image, self.bench.seconds, cache == "none",
-                                              self.bench.engine).split())
+        text, *samples = self.timed(
+            fio_words(
+                arguments, self.bench.image, self.bench.seconds, cache == "none", self.bench.engine
+            ).split()
+        )
         return accounted(fio_result(text), *samples, "disk")
 
     def network(self, kind):
-        text, *samples = self.timed(self.inside + [host.program("net"), kind, "10.98.0.1", str(PORT),
-                                                   str(self.bench.seconds)])
+        text, *samples = self.timed(
+            self.inside + [host.program("net"), kind, "10.98.0.1", str(PORT), str(self.bench.seconds)]
+        )
         return accounted(net_result(text, kind), *samples, "pingpong" if kind == "pingpong" else "stream")
 
     def end(self):
@@ -169,11 +198,26 @@ class Inside:
     def __init__(self, bench, system, cache):
         self.bench = bench
         kind, disk, card, pv = SYSTEMS[system]
-        file = "null=%d" % bench.size if bench.null and kind == "tcg" else \
-            "null=%dM" % (bench.size >> 20) if bench.null else bench.image
-        devices = guest.disk_words(kind, file, disk, cache) + (guest.net_words(kind, card) if bench.net else [])
-        self.guest = guest.Guest(os.path.join(bench.out, "%s-%s.console" % (system, cache)), kind, bench.kernel,
-                                 bench.initrd, pv, devices, "bench.sectors=%d" % (bench.size // 512), "1G")
+        file = (
+            "null=%d" % bench.size
+            if bench.null and kind == "tcg"
+            else "null=%dM" % (bench.size >> 20)
+            if bench.null
+            else bench.image
+        )
+        devices = guest.disk_words(kind, file, disk, cache) + (
+            guest.net_words(kind, card) if bench.net else []
+        )
+        self.guest = guest.Guest(
+            os.path.join(bench.out, "%s-%s.console" % (system, cache)),
+            kind,
+            bench.kernel,
+            bench.initrd,
+            pv,
+            devices,
+            "bench.sectors=%d" % (bench.size // 512),
+            "1G",
+        )
         try:
             self.guest.shell()
             self.guest.run("test -b /disk/. -o -b /disk && fio --version")
@@ -194,8 +238,15 @@ class Inside:
         return text.group(1).decode(errors="replace").replace("\r", ""), first, last
 
     def disk(self, arguments, _cache):
-        text, *samples = self.timed(fio_words(arguments + " --exec_prerun=/mark", "$(readlink /disk)",
-                                              self.bench.seconds, 1, self.bench.engine))
+        text, *samples = self.timed(
+            fio_words(
+                arguments + " --exec_prerun=/mark",
+                "$(readlink /disk)",
+                self.bench.seconds,
+                1,
+                self.bench.engine,
+            )
+        )
         return accounted(fio_result(text), *samples, "disk")
 
     def network(self, kind):
@@ -237,15 +288,24 @@ class Bench:
             with open(mark, "w", encoding="ascii") as f:
                 f.write(MARK)
             os.chmod(mark, 0o755)
-            files = [mark + ":mark", host.program("net") + ":net"] + \
-                ([f.replace(":" + fio.lstrip("/"), ":bin/fio") for f in host.closure(fio)] if fio else [])
-            self.initrd = guest.initramfs(os.path.join(self.out, "initramfs-io.cpio"), BODY, files, self.kernel)
+            files = [mark + ":mark", host.program("net") + ":net"] + (
+                [f.replace(":" + fio.lstrip("/"), ":bin/fio") for f in host.closure(fio)] if fio else []
+            )
+            self.initrd = guest.initramfs(
+                os.path.join(self.out, "initramfs-io.cpio"), BODY, files, self.kernel
+            )
         if any(j in NET_JOBS for j in self.jobs) and not self.null:
             self.net = host.own_network()
         if not self.net:
             if any(j in NET_JOBS for j in self.jobs):
-                self.results.note("no network rows: " + ("the back-end is null" if self.null else
-                                                         "no network namespace with a tap is to be had here"))
+                self.results.note(
+                    "no network rows: "
+                    + (
+                        "the back-end is null"
+                        if self.null
+                        else "no network namespace with a tap is to be had here"
+                    )
+                )
             self.jobs = [j for j in self.jobs if j in DISK_JOBS]
 
     def file(self, args):
@@ -262,16 +322,29 @@ class Bench:
         path = os.path.join(self.out, "disk.img")
         self.made = path
         host.say("writing a file of %d MiB" % args.size)
-        host.run(["dd", "if=/dev/urandom", "of=" + path, "bs=1M", "count=%d" % args.size, "conv=fsync", "status=none"])
+        host.run(
+            [
+                "dd",
+                "if=/dev/urandom",
+                "of=" + path,
+                "bs=1M",
+                "count=%d" % args.size,
+                "conv=fsync",
+                "status=none",
+            ]
+        )
         return path
 
     def find_engine(self, fio):
         """io_uring for native and guests alike; libaio where the host refuses it."""
         with tempfile.NamedTemporaryFile(dir=self.out) as f:
             os.truncate(f.name, 1 << 16)
-            done = subprocess.run([fio, "--name=t", "--filename=" + f.name, "--size=64k", "--rw=read",
-                                   "--ioengine=io_uring"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                  check=False)
+            done = subprocess.run(
+                [fio, "--name=t", "--filename=" + f.name, "--size=64k", "--rw=read", "--ioengine=io_uring"],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            )
         if done.returncode:
             self.results.note("fio uses libaio: this host refuses it io_uring")
         return "libaio" if done.returncode else "io_uring"
@@ -316,11 +389,26 @@ class Bench:
         else:
             kind, key = NET_JOBS[job]
             found = where.network(kind)
-        record = dict(found, bench=NAME, job=job, what=self.what(job), system=system, unit=UNITS[key],
-                      value=found[key], better="lower" if key == "us" else "higher")
+        record = dict(
+            found,
+            bench=NAME,
+            job=job,
+            what=self.what(job),
+            system=system,
+            unit=UNITS[key],
+            value=found[key],
+            better="lower" if key == "us" else "higher",
+        )
         self.results.add(record)
-        progress.end("%.1f %s, %.1f us CPU%s" % (record["value"], UNITS[key], record["cpu_us"], "" if "exits_total"
-                     not in record else ", %.1f exits" % record["exits_total"]))
+        progress.end(
+            "%.1f %s, %.1f us CPU%s"
+            % (
+                record["value"],
+                UNITS[key],
+                record["cpu_us"],
+                "" if "exits_total" not in record else ", %.1f exits" % record["exits_total"],
+            )
+        )
         # What a job wrote must be the disk's own affair before the next one is measured.
         if "write" in job and self.image:
             os.sync()
@@ -330,9 +418,16 @@ class Bench:
         if job in DISK_JOBS:
             mode = "" if DISK_JOBS[job][1] == "none" else ", by the host's cache"
             size = "4 KiB" if "rand" in job else "1 MiB"
-            return "%s%s, %s in flight" % (size, mode, re.search("iodepth=([0-9]+)", DISK_JOBS[job][0]).group(1))
-        return {"tcp send": "one TCP stream, guest to host", "tcp receive": "one TCP stream, host to guest",
-                "ping-pong": "round trip of one byte by TCP"}[job]
+            return "%s%s, %s in flight" % (
+                size,
+                mode,
+                re.search("iodepth=([0-9]+)", DISK_JOBS[job][0]).group(1),
+            )
+        return {
+            "tcp send": "one TCP stream, guest to host",
+            "tcp receive": "one TCP stream, host to guest",
+            "ping-pong": "round trip of one byte by TCP",
+        }[job]
 
     def warm(self):
         """The file into the host's page cache, from which direct writes have removed it."""

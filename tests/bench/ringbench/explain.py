@@ -8,12 +8,18 @@ from . import counters
 
 # Which systems are held against each other, the later against the earlier.
 PAIRS = {
-    "io": [("ring3-ide", "ring3-virtio"), ("ring3-virtio", "ring3-pv"), ("native", "ring3-pv"),
-           ("native", "ring3-virtio"), ("ring3-virtio", "ring3-virtio-abi"), ("tcg-virtio", "ring3-virtio")],
+    "io": [
+        ("ring3-ide", "ring3-virtio"),
+        ("ring3-virtio", "ring3-pv"),
+        ("native", "ring3-pv"),
+        ("native", "ring3-virtio"),
+        ("ring3-virtio", "ring3-virtio-abi"),
+        ("tcg-virtio", "ring3-virtio"),
+    ],
     "cpu": [("ring3", "ring3-pv")],
     "boot": [("ring3-cloud", "ring3-none"), ("ring3-none", "ring3-pv"), ("tcg-cloud", "ring3-cloud")],
 }
-WORTH = 0.02    # of all exits: below that a reason is not worth a word
+WORTH = 0.02  # of all exits: below that a reason is not worth a word
 
 
 def number(value):
@@ -28,7 +34,9 @@ def _reasons(a, b):
     for reason, text in counters.REASONS.items():
         x, y = before.get(reason, 0), after.get(reason, 0)
         if abs(x - y) > WORTH * total:
-            found.append((abs(x - y), "%s %s (%s to %s)" % ("fewer" if y < x else "more", text, number(x), number(y))))
+            found.append(
+                (abs(x - y), "%s %s (%s to %s)" % ("fewer" if y < x else "more", text, number(x), number(y)))
+            )
     return [text for _, text in sorted(found, key=lambda f: -f[0])]
 
 
@@ -36,8 +44,12 @@ def pair(a, b):
     """b held against a."""
     ratio = b["value"] / a["value"] if a["value"] else 0
     if b["better"] == "lower":
-        words = "%s %s against %s: %s" % (number(b["value"]), b["unit"], number(a["value"]),
-                                         "%.2f times as fast" % (1 / ratio) if ratio else "?")
+        words = "%s %s against %s: %s" % (
+            number(b["value"]),
+            b["unit"],
+            number(a["value"]),
+            "%.2f times as fast" % (1 / ratio) if ratio else "?",
+        )
     else:
         words = "%s %s against %s: %.2f of it" % (number(b["value"]), b["unit"], number(a["value"]), ratio)
     text = "%s is held against %s: %s." % (b["system"], a["system"], words)
@@ -49,15 +61,24 @@ def pair(a, b):
     elif b.get("exits") and a["system"] == "native":
         top = sorted(b["exits"].items(), key=lambda e: -e[1])[:4]
         text += " The host has no exits; here there are %s for one %s: %s." % (
-            number(b["exits_total"]), per,
-            ", ".join("%s %s" % (counters.REASONS[reason], number(n)) for reason, n in top))
+            number(b["exits_total"]),
+            per,
+            ", ".join("%s %s" % (counters.REASONS[reason], number(n)) for reason, n in top),
+        )
     calls = sorted(b.get("hypercalls", {}).items(), key=lambda c: -c[1])
     calls = [c for c in calls if c[1] > WORTH * b["exits_total"]][:5]
     if calls:
         text += " Hypercalls: " + ", ".join("%s %s" % (name, number(n)) for name, n in calls) + "."
     if a.get("cpu_us") and b.get("cpu_us") and b["bench"] == "io":
-        saved, unit = a["cpu_us"] - b["cpu_us"], "MB" if b["unit"] == "MB/s" and per == "packet" else "operation"
-        text += " The host's CPU: %s us an %s %s." % (number(abs(saved)), unit, "less" if saved > 0 else "more")
+        saved, unit = (
+            a["cpu_us"] - b["cpu_us"],
+            "MB" if b["unit"] == "MB/s" and per == "packet" else "operation",
+        )
+        text += " The host's CPU: %s us an %s %s." % (
+            number(abs(saved)),
+            unit,
+            "less" if saved > 0 else "more",
+        )
         fewer = a.get("exits_total", 0) - b.get("exits_total", 0)
         if unit == "operation" and a.get("exits") and saved > 0 and fewer > 0.1:
             text += " That is %s us for each exit that is saved." % number(saved / fewer)

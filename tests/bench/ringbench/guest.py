@@ -44,8 +44,11 @@ class Kernel:
 
 def pv_kernel():
     """The paravirtual kernel, or None."""
-    for path in (os.path.join(host.WORK, "pv-guest/vmlinuz"), os.path.join(host.ROOT, "build/pv-guest/vmlinuz"),
-                 os.path.join(host.ROOT, "pv-guest/vmlinuz")):
+    for path in (
+        os.path.join(host.WORK, "pv-guest/vmlinuz"),
+        os.path.join(host.ROOT, "build/pv-guest/vmlinuz"),
+        os.path.join(host.ROOT, "pv-guest/vmlinuz"),
+    ):
         if os.path.exists(path):
             return Kernel("PV kernel", path, True, None)
     return None
@@ -62,8 +65,9 @@ def find_kernel(option, fallback):
         return stock_kernel(option)
     if option and option != "pv":
         if not os.path.exists(option):
-            raise host.Unavailable("there is no kernel %s; give a file, pv, or one of %s" %
-                                   (option, ", ".join(STOCK)))
+            raise host.Unavailable(
+                "there is no kernel %s; give a file, pv, or one of %s" % (option, ", ".join(STOCK))
+            )
         return Kernel(os.path.basename(option), os.path.abspath(option), True, None)
     found = pv_kernel()
     if found:
@@ -90,22 +94,43 @@ def initramfs(out, body, files=(), kernel=None):
 def disk_words(kind, file, device, cache, index=0):
     """file: a path, or "null=SIZE"."""
     if kind == "ring3":
-        return ["--disk", "%s,device=%s%s" % (file if file.startswith("null=") else "file=" + file, device,
-                                              "" if file.startswith("null=") else ",cache=" + cache)]
+        return [
+            "--disk",
+            "%s,device=%s%s"
+            % (
+                file if file.startswith("null=") else "file=" + file,
+                device,
+                "" if file.startswith("null=") else ",cache=" + cache,
+            ),
+        ]
     if file.startswith("null="):
         drive = "driver=null-co,size=%d,if=none,id=b%d" % (int(file[5:]), index)
     else:
-        drive = "file=%s,format=raw,if=none,id=b%d,cache=%s,aio=io_uring,file.locking=off" % (file, index, cache)
-    return ["-drive", drive, "-device", "virtio-blk-pci,drive=b%d,disable-legacy=on" % index
-            if device == "virtio" else "ide-hd,drive=b%d,bus=ide.0,unit=%d" % (index, index)]
+        drive = "file=%s,format=raw,if=none,id=b%d,cache=%s,aio=io_uring,file.locking=off" % (
+            file,
+            index,
+            cache,
+        )
+    return [
+        "-drive",
+        drive,
+        "-device",
+        "virtio-blk-pci,drive=b%d,disable-legacy=on" % index
+        if device == "virtio"
+        else "ide-hd,drive=b%d,bus=ide.0,unit=%d" % (index, index),
+    ]
 
 
 def net_words(kind, device):
     """A card on the tap bench0."""
     if kind == "ring3":
         return ["--net", "tap=bench0,device=%s" % device]
-    return ["-netdev", "tap,id=n,ifname=bench0,script=no,downscript=no,vhost=off", "-device",
-            "virtio-net-pci,netdev=n,disable-legacy=on" if device == "virtio" else "e1000,netdev=n"]
+    return [
+        "-netdev",
+        "tap,id=n,ifname=bench0,script=no,downscript=no,vhost=off",
+        "-device",
+        "virtio-net-pci,netdev=n,disable-legacy=on" if device == "virtio" else "e1000,netdev=n",
+    ]
 
 
 class Guest:
@@ -117,13 +142,14 @@ class Guest:
         self.kind = kind
         self.stats = log + ".stats"
         self.snapshot = 0
-        words = machines.command(kernel.path, initrd, ("console=ttyS0 quiet panic=-1 " + append).strip(), kind=kind,
-                                 memory=memory)
+        words = machines.command(
+            kernel.path, initrd, ("console=ttyS0 quiet panic=-1 " + append).strip(), kind=kind, memory=memory
+        )
         if kind == "ring3":
             words += ["--pv", pv, "--stats=" + self.stats]
         elif any(word.startswith("tap,") for word in devices):
             at = words.index("-nic")
-            words[at:at + 2] = []
+            words[at : at + 2] = []
         self.started = time.monotonic()
         self.machine = machines.Machine(list(prefix) + words + list(devices), log)
         self.expect, self.type, self.run = self.machine.expect, self.machine.type, self.machine.run

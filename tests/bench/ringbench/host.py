@@ -33,7 +33,7 @@ def _work():
 
 WORK = _work()
 RING3 = os.path.abspath(os.environ.get("RING3") or os.path.join(WORK, "ring3"))
-KERNELS = os.path.join(ROOT, "build/kernels") if IN_TREE else os.path.join(WORK, "kernels")
+KERNELS = os.environ.get("KERNELS") or (os.path.join(ROOT, "build") if IN_TREE else WORK) + "/kernels"
 os.environ["RING3"] = RING3
 os.environ["KERNELS"] = KERNELS
 sys.path.insert(0, os.path.join(ROOT, "tests/boot"))
@@ -52,8 +52,12 @@ class Progress:
 
     def begin(self, system, job):
         self.done += 1
-        print("bench: [%d/%d] %s: %s ... " % (self.done, self.total, system, job), end="", file=sys.stderr,
-              flush=True)
+        print(
+            "bench: [%d/%d] %s: %s ... " % (self.done, self.total, system, job),
+            end="",
+            file=sys.stderr,
+            flush=True,
+        )
 
     def end(self, text):
         print(text, file=sys.stderr, flush=True)
@@ -100,18 +104,36 @@ def describe():
     with open("/proc/loadavg", encoding="utf-8") as f:
         load = " ".join(f.read().split()[:3])
     version = run([RING3, "version"]).strip() if os.access(RING3, os.X_OK) else "ring3 is not built"
-    return [("when", time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime())),
-            ("host", "%s, %d CPUs, Linux %s" % (model.group(1) if model else os.uname().machine, os.cpu_count(),
-                                                os.uname().release)),
-            ("load before", load + " (any other load makes every figure worse, ring3's most)"),
-            ("ring3", version),
-            ("QEMU", run([QEMU, "--version"]).split("\n")[0] if QEMU else "not installed: no TCG rows")]
+    return [
+        ("when", time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime())),
+        (
+            "host",
+            "%s, %d CPUs, Linux %s"
+            % (model.group(1) if model else os.uname().machine, os.cpu_count(), os.uname().release),
+        ),
+        ("load before", load + " (any other load makes every figure worse, ring3's most)"),
+        ("ring3", version),
+        ("QEMU", run([QEMU, "--version"]).split("\n")[0] if QEMU else "not installed: no TCG rows"),
+    ]
 
 
 def _compile(name, sources, out):
     compiler = ["musl-gcc"] if shutil.which("musl-gcc") and name == "bench" else ["gcc"]
-    words = compiler + ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra",
-                        "-Wno-missing-field-initializers", "-static", "-o", out] + sources
+    words = (
+        compiler
+        + [
+            "-std=gnu11",
+            "-D_GNU_SOURCE",
+            "-O2",
+            "-Wall",
+            "-Wextra",
+            "-Wno-missing-field-initializers",
+            "-static",
+            "-o",
+            out,
+        ]
+        + sources
+    )
     try:
         run(words)
     except OSError:
@@ -128,8 +150,18 @@ def program(name):
     if name == "cost.elf":
         target = os.path.join(WORK, "guest/high/abi/cost.elf")
         try:
-            run(["make", "-s", "--no-print-directory", "-C", os.path.join(ROOT, "tests/guest"), "BUILD=" + WORK,
-                 target], stderr=subprocess.STDOUT)
+            run(
+                [
+                    "make",
+                    "-s",
+                    "--no-print-directory",
+                    "-C",
+                    os.path.join(ROOT, "tests/guest"),
+                    "BUILD=" + WORK,
+                    target,
+                ],
+                stderr=subprocess.STDOUT,
+            )
         except (OSError, subprocess.CalledProcessError) as error:
             raise Unavailable("the test kernel abi/cost was not built (%s)" % error) from None
         return target
@@ -144,7 +176,9 @@ def program(name):
 
 def closure(path):
     """A dynamically linked program and what the loader needs for it, as make-initramfs takes files."""
-    done = subprocess.run(["ldd", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    done = subprocess.run(
+        ["ldd", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False
+    )
     files = {path} | set(re.findall(r"(/\S+) \(0x", done.stdout))
     return ["%s:%s" % (f, f.lstrip("/")) for f in sorted(files)]
 

@@ -8,13 +8,26 @@ from . import counters
 
 try:
     import matplotlib
+
     matplotlib.use("svg")
     from matplotlib import pyplot
 except ImportError:
     matplotlib = None
 
-COLOURS = ["#4c566a", "#d08770", "#ebcb8b", "#5e9c6b", "#b48ead", "#81a1c1", "#bf616a", "#88c0d0", "#a3be8c",
-           "#8f6f56", "#c0a0d0", "#999999"]
+COLOURS = [
+    "#4c566a",
+    "#d08770",
+    "#ebcb8b",
+    "#5e9c6b",
+    "#b48ead",
+    "#81a1c1",
+    "#bf616a",
+    "#88c0d0",
+    "#a3be8c",
+    "#8f6f56",
+    "#c0a0d0",
+    "#999999",
+]
 
 
 def available():
@@ -26,11 +39,15 @@ def _svg(figure, name):
     out = io.StringIO()
     matplotlib.rcParams["svg.fonttype"] = "none"
     matplotlib.rcParams["svg.hashsalt"] = name
-    figure.savefig(out, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None, "Format": None,
-                                                                     "Type": None})
+    figure.savefig(
+        out,
+        format="svg",
+        bbox_inches="tight",
+        metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
+    )
     pyplot.close(figure)
     text = out.getvalue()
-    text = text[text.index("<svg"):]
+    text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
     return re.sub(r' xmlns(:\w+)?="[^"]*"', "", text)
 
@@ -88,6 +105,7 @@ def _of(results, bench, key):
     def value(job, system):
         record = results.get(bench, job, system)
         return record.get(key) if record else None
+
     return value
 
 
@@ -108,7 +126,10 @@ def _latency(results, job, systems):
     def value(name, system):
         record = results.get("io", job, system)
         return record.get({v: k for k, v in names.items()}[name]) if record else None
-    return _bars("io-latency-" + job, "Latency: " + job, "us, logarithmic", list(names.values()), systems, value, True)
+
+    return _bars(
+        "io-latency-" + job, "Latency: " + job, "us, logarithmic", list(names.values()), systems, value, True
+    )
 
 
 def of(results, bench):
@@ -117,22 +138,52 @@ def of(results, bench):
     value = _of(results, bench, "value")
     unit = {job: results.get(bench, job, results.systems(bench, job)[0])["unit"] for job in jobs}
     if bench == "io":
-        found = [_bars("io-iops", "Operations a second", "IOPS", [j for j in jobs if unit[j] == "IOPS"], systems, value),
-                 _bars("io-mbs", "Throughput", "MB/s", [j for j in jobs if unit[j] == "MB/s"], systems, value)]
+        found = [
+            _bars(
+                "io-iops",
+                "Operations a second",
+                "IOPS",
+                [j for j in jobs if unit[j] == "IOPS"],
+                systems,
+                value,
+            ),
+            _bars("io-mbs", "Throughput", "MB/s", [j for j in jobs if unit[j] == "MB/s"], systems, value),
+        ]
         found += [_latency(results, job, systems) for job in jobs]
-        found += [_bars("io-cpu", "The host's CPU time of an operation (TCP streams: of an MB)", "us, logarithmic",
-                        jobs, systems, _of(results, bench, "cpu_us"), True),
-                  _exits(results, bench, "operation"), _exits(results, bench, "packet")]
+        found += [
+            _bars(
+                "io-cpu",
+                "The host's CPU time of an operation (TCP streams: of an MB)",
+                "us, logarithmic",
+                jobs,
+                systems,
+                _of(results, bench, "cpu_us"),
+                True,
+            ),
+            _exits(results, bench, "operation"),
+            _exits(results, bench, "packet"),
+        ]
     elif bench == "cpu":
-        native = lambda job, system: value(job, system) / value(job, "native") \
-            if value(job, system) and value(job, "native") else None
+        native = (
+            lambda job, system: value(job, system) / value(job, "native")
+            if value(job, system) and value(job, "native")
+            else None
+        )
         others = [s for s in systems if s not in ("native", "ring3-one-cpu")]
         calls = [j for j in jobs if unit[j] == "ns"]
-        found = [_bars("cpu", "Time in units of native", "times native, logarithmic", jobs, others, native, True),
-                 _bars("cpu-calls", "Round trips", "ns", calls, systems, value),
-                 _exits(results, bench, "operation", [j for j in jobs if (_of(results, bench, "exits_total")(
-                     j, "ring3") or 0) < 2000])]
+        found = [
+            _bars("cpu", "Time in units of native", "times native, logarithmic", jobs, others, native, True),
+            _bars("cpu-calls", "Round trips", "ns", calls, systems, value),
+            _exits(
+                results,
+                bench,
+                "operation",
+                [j for j in jobs if (_of(results, bench, "exits_total")(j, "ring3") or 0) < 2000],
+            ),
+        ]
     else:
-        found = [_bars("boot", "Boot to the first line of init", "ms", jobs, systems, value),
-                 _exits(results, bench, "boot")]
+        found = [
+            _bars("boot", "Boot to the first line of init", "ms", jobs, systems, value),
+            _exits(results, bench, "boot"),
+        ]
     return [svg for svg in found if svg]

@@ -9,13 +9,25 @@ cpu_us (the host's CPU time an operation), exits ({reason: per operation}), exit
 import csv
 import json
 
-COLUMNS = ["median", "iops", "mbs", "us", "p50", "p99", "p999", "cpu_us", "exits_total", "interrupts", "host_calls"]
+COLUMNS = [
+    "median",
+    "iops",
+    "mbs",
+    "us",
+    "p50",
+    "p99",
+    "p999",
+    "cpu_us",
+    "exits_total",
+    "interrupts",
+    "host_calls",
+]
 
 
 class Results:
     def __init__(self, about):
-        self.about = list(about)        # (name, value): the host, the guest
-        self.notes = []                 # what could not be measured, and why
+        self.about = list(about)  # (name, value): the host, the guest
+        self.notes = []  # what could not be measured, and why
         self.records = []
 
     def note(self, text):
@@ -46,8 +58,11 @@ class Results:
         return list(dict.fromkeys(r["job"] for r in self.records if r["bench"] == bench))
 
     def systems(self, bench, job=None):
-        return list(dict.fromkeys(r["system"] for r in self.records
-                                  if r["bench"] == bench and job in (None, r["job"])))
+        return list(
+            dict.fromkeys(
+                r["system"] for r in self.records if r["bench"] == bench and job in (None, r["job"])
+            )
+        )
 
     def benches(self):
         return list(dict.fromkeys(r["bench"] for r in self.records))
@@ -63,20 +78,30 @@ class Results:
 
     def write_json(self, path, targets):
         with open(path, "w", encoding="utf-8") as f:
-            json.dump({"about": dict(self.about), "notes": self.notes, "results": self.records,
-                       "targets": targets}, f, indent=1)
+            json.dump(
+                {"about": dict(self.about), "notes": self.notes, "results": self.records, "targets": targets},
+                f,
+                indent=1,
+            )
             f.write("\n")
 
     def write_csv(self, path):
         reasons = list(dict.fromkeys(reason for r in self.records for reason in r.get("exits", {})))
         with open(path, "w", newline="", encoding="utf-8") as f:
             rows = csv.writer(f)
-            rows.writerow(["bench", "job", "system", "unit", "value"] + COLUMNS + ["per"] +
-                          ["exits_" + reason for reason in reasons])
+            rows.writerow(
+                ["bench", "job", "system", "unit", "value"]
+                + COLUMNS
+                + ["per"]
+                + ["exits_" + reason for reason in reasons]
+            )
             for r in self.records:
-                rows.writerow([r["bench"], r["job"], r["system"], r["unit"], _figure(r["value"])] +
-                              [_figure(r.get(c, "")) for c in COLUMNS] + [r.get("per", "")] +
-                              [_figure(r.get("exits", {}).get(reason, "")) for reason in reasons])
+                rows.writerow(
+                    [r["bench"], r["job"], r["system"], r["unit"], _figure(r["value"])]
+                    + [_figure(r.get(c, "")) for c in COLUMNS]
+                    + [r.get("per", "")]
+                    + [_figure(r.get("exits", {}).get(reason, "")) for reason in reasons]
+                )
 
 
 def _figure(value):

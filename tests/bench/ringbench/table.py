@@ -4,12 +4,19 @@ import textwrap
 
 from . import explain
 
-WIDE = ("cpu",)         # a column a system; the others: a line a job and system
+WIDE = ("cpu",)  # a column a system; the others: a line a job and system
 
 
 def figure(value):
-    return "-" if value is None else "%.3f" % value if value < 10 else "%.1f" % value if value < 100 else \
-        "%.0f" % value
+    return (
+        "-"
+        if value is None
+        else "%.3f" % value
+        if value < 10
+        else "%.1f" % value
+        if value < 100
+        else "%.0f" % value
+    )
 
 
 def ratio(results, bench, job, system, other):
@@ -22,8 +29,14 @@ def ratio(results, bench, job, system, other):
 
 def twin(system):
     """The system on QEMU that is like one of ring3's."""
-    return {"ring3": "tcg", "ring3-ide": "tcg-ide", "ring3-virtio": "tcg-virtio", "ring3-pv": "tcg-virtio",
-            "ring3-cloud": "tcg-cloud", "ring3-none": "tcg-pv"}.get(system, "")
+    return {
+        "ring3": "tcg",
+        "ring3-ide": "tcg-ide",
+        "ring3-virtio": "tcg-virtio",
+        "ring3-pv": "tcg-virtio",
+        "ring3-cloud": "tcg-cloud",
+        "ring3-none": "tcg-pv",
+    }.get(system, "")
 
 
 def label(job, system):
@@ -34,10 +47,28 @@ def rows(results, bench):
     """(head, rows) of strings: shown as text here, as HTML in report.py."""
     if bench in WIDE:
         return _wide(results, bench)
-    head = ["", "", "IOPS", "MB/s", "mean us", "p50", "p99", "p99.9", "CPU us", "exits", "of native", "of TCG"]
+    head = [
+        "",
+        "",
+        "IOPS",
+        "MB/s",
+        "mean us",
+        "p50",
+        "p99",
+        "p99.9",
+        "CPU us",
+        "exits",
+        "of native",
+        "of TCG",
+    ]
     keys = ["iops", "mbs", "us", "p50", "p99", "p999", "cpu_us", "exits_total"]
     if bench == "boot":
-        head, keys = ["", "", "ms", "median", "CPU us", "exits", "of TCG"], ["value", "median", "cpu_us", "exits_total"]
+        head, keys = ["", "", "ms", "median", "CPU us", "exits", "of TCG"], [
+            "value",
+            "median",
+            "cpu_us",
+            "exits_total",
+        ]
     body = []
     for job in results.jobs(bench):
         for n, system in enumerate(results.systems(bench, job)):
@@ -51,25 +82,45 @@ def rows(results, bench):
 
 def _wide(results, bench):
     systems = results.systems(bench)
-    pairs = [p for p in (("ring3", "native"), ("ring3", "tcg"), ("ring3-pv", "ring3")) if set(p) <= set(systems)]
-    exits = [s for s in ("ring3", "ring3-pv") if any(results.get(bench, j, s) and "exits_total" in
-                                                    results.get(bench, j, s) for j in results.jobs(bench))]
-    head = ["", "unit"] + systems + ["%s of %s" % p for p in pairs] + ["exits " + s for s in exits] + ["one operation"]
+    pairs = [
+        p for p in (("ring3", "native"), ("ring3", "tcg"), ("ring3-pv", "ring3")) if set(p) <= set(systems)
+    ]
+    exits = [
+        s
+        for s in ("ring3", "ring3-pv")
+        if any(
+            results.get(bench, j, s) and "exits_total" in results.get(bench, j, s)
+            for j in results.jobs(bench)
+        )
+    ]
+    head = (
+        ["", "unit"]
+        + systems
+        + ["%s of %s" % p for p in pairs]
+        + ["exits " + s for s in exits]
+        + ["one operation"]
+    )
     body = []
     for job in results.jobs(bench):
         records = {s: results.get(bench, job, s) for s in systems}
         one = next(r for r in records.values() if r)
-        body.append([job, one["unit"]] + [figure(records[s] and records[s]["value"]) for s in systems] +
-                    [figure(ratio(results, bench, job, *p)) for p in pairs] +
-                    [figure(records[s] and records[s].get("exits_total")) for s in exits] + [one["what"]])
+        body.append(
+            [job, one["unit"]]
+            + [figure(records[s] and records[s]["value"]) for s in systems]
+            + [figure(ratio(results, bench, job, *p)) for p in pairs]
+            + [figure(records[s] and records[s].get("exits_total")) for s in exits]
+            + [one["what"]]
+        )
     return head, body
 
 
 def _aligned(head, body, left):
     widths = [max(len(row[i]) for row in [head] + body) for i in range(len(head))]
     for row in [head] + body:
-        yield "  ".join(text.ljust(width) if i in left else text.rjust(width)
-                        for i, (text, width) in enumerate(zip(row, widths))).rstrip()
+        yield "  ".join(
+            text.ljust(width) if i in left else text.rjust(width)
+            for i, (text, width) in enumerate(zip(row, widths))
+        ).rstrip()
 
 
 def write(results, targets, f, explanations=True):
@@ -84,12 +135,25 @@ def write(results, targets, f, explanations=True):
         for line in _aligned(head, body, {0, 1, len(head) - 1} if bench in WIDE else {0, 1}):
             print(line, file=f)
     if results.benches():
-        print("\nCPU us: the host's CPU time of an operation (TCP streams: of an MB).  Exits: of an operation "
-              "(networks: of a packet).\n\"of\": how good in units of the other, above 1 is better.", file=f)
+        print(
+            "\nCPU us: the host's CPU time of an operation (TCP streams: of an MB).  Exits: of an operation "
+            '(networks: of a packet).\n"of": how good in units of the other, above 1 is better.',
+            file=f,
+        )
     if targets:
         print("\n== targets", file=f)
-        lines = [["met" if t["met"] else "MISSED", t["bench"], t["job"], label(t["job"], t["system"]), t["wanted"],
-                  t["measured"], t["missing"]] for t in targets]
+        lines = [
+            [
+                "met" if t["met"] else "MISSED",
+                t["bench"],
+                t["job"],
+                label(t["job"], t["system"]),
+                t["wanted"],
+                t["measured"],
+                t["missing"],
+            ]
+            for t in targets
+        ]
         for line in _aligned(["", "", "", "", "to reach", "measured", "missing"], lines, range(7)):
             print(line, file=f)
     for bench in results.benches() if explanations else []:

@@ -6,43 +6,54 @@
 #   above      at most so many units above the other's
 #   below      the figure itself is below the limit
 #   fewer      fewer exits an operation than the other
-TARGETS = [
-    ("below", "cpu", "hypercall", "ring3-pv", None, 100, "value"),
-    ("at-least", "cpu", "hypercall", "ring3-pv", "job:port access", 10, "value"),
-    ("at-least", "cpu", "fault", "ring3-pv", "ring3", 1.5, "value"),
-    ("at-least", "cpu", "exec", "ring3-pv", "ring3", 1.5, "value"),
-    ("at-least", "io", "rand-read d32", "ring3-pv", "native", 0.97, "value"),
-    ("above", "io", "rand-read d1", "ring3-pv", "native", 10, "us"),
-    ("fewer", "io", "rand-read d1", "ring3-pv", "ring3-virtio", None, "exits_total"),
-    ("fewer", "io", "rand-read d32", "ring3-pv", "ring3-virtio", None, "exits_total"),
-    ("at-least", "io", "tcp send", "ring3-pv", "ring3-virtio", 1, "value"),
-    ("at-least", "io", "tcp receive", "ring3-pv", "ring3-virtio", 1, "value"),
-    ("at-least", "io", "ping-pong", "ring3-pv", "ring3-virtio", 1, "value"),
-    ("fewer", "io", "tcp send", "ring3-pv", "ring3-virtio", None, "exits_total"),
-    ("fewer", "io", "tcp receive", "ring3-pv", "ring3-virtio", None, "exits_total"),
-    ("fewer", "io", "ping-pong", "ring3-pv", "ring3-virtio", None, "exits_total"),
-    ("at-least", "boot", "boot", "ring3-pv", "ring3-cloud", 2, "value"),
-    # What stock kernels are to reach.
-    ("at-least", "io", "rand-read d32", "ring3-virtio", "native", 0.9, "value"),
-    ("at-least", "io", "rand-write d32", "ring3-virtio", "native", 0.9, "value"),
-    ("at-least", "io", "rand-read d1", "ring3-virtio", "native", 0.75, "value"),
-    ("at-least", "io", "rand-read d1", "ring3-virtio", "tcg-virtio", 2, "value"),
-    ("at-least", "io", "cached rand-read d32", "ring3-virtio", "tcg-virtio", 4, "value"),
-    ("at-least", "io", "seq-read 1M", "ring3-virtio", "native", 0.95, "value"),
-    ("at-least", "io", "seq-write 1M", "ring3-virtio", "native", 0.95, "value"),
-    ("at-least", "io", "rand-read d1", "ring3-ide", "tcg-ide", 1.5, "value"),
-    ("at-least", "io", "rand-read d32", "ring3-ide", "tcg-ide", 1.5, "value"),
-    ("at-least", "io", "tcp send", "ring3-virtio", "tcg-virtio", 5, "value"),
-    ("at-least", "io", "tcp receive", "ring3-virtio", "tcg-virtio", 5, "value"),
-    ("at-least", "io", "tcp send", "ring3-ide", "tcg-ide", 3, "value"),
-    ("at-least", "io", "tcp receive", "ring3-ide", "tcg-ide", 3, "value"),
-    ("above", "io", "ping-pong", "ring3-virtio", "native", 25, "value"),
-    ("at-least", "boot", "boot", "ring3-cloud", "tcg-cloud", 3, "value"),
-] + [("at-least", "cpu", job, "ring3", "native", 0.95, "value")
-     for job in ("integer", "sieve", "matrix", "memcpy", "chase", "indirect", "jit")] + \
-    [("at-least", "cpu", job, "ring3", "tcg", limit, "value")
-     for limit, jobs in ((1, ("getppid", "fault", "cow")), (2, ("exec", "shell", "pipe")),
-                         (4, ("file-write", "file-read"))) for job in jobs]
+TARGETS = (
+    [
+        ("below", "cpu", "hypercall", "ring3-pv", None, 100, "value"),
+        ("at-least", "cpu", "hypercall", "ring3-pv", "job:port access", 10, "value"),
+        ("at-least", "cpu", "fault", "ring3-pv", "ring3", 1.5, "value"),
+        ("at-least", "cpu", "exec", "ring3-pv", "ring3", 1.5, "value"),
+        ("at-least", "io", "rand-read d32", "ring3-pv", "native", 0.97, "value"),
+        ("above", "io", "rand-read d1", "ring3-pv", "native", 10, "us"),
+        ("fewer", "io", "rand-read d1", "ring3-pv", "ring3-virtio", None, "exits_total"),
+        ("fewer", "io", "rand-read d32", "ring3-pv", "ring3-virtio", None, "exits_total"),
+        ("at-least", "io", "tcp send", "ring3-pv", "ring3-virtio", 1, "value"),
+        ("at-least", "io", "tcp receive", "ring3-pv", "ring3-virtio", 1, "value"),
+        ("at-least", "io", "ping-pong", "ring3-pv", "ring3-virtio", 1, "value"),
+        ("fewer", "io", "tcp send", "ring3-pv", "ring3-virtio", None, "exits_total"),
+        ("fewer", "io", "tcp receive", "ring3-pv", "ring3-virtio", None, "exits_total"),
+        ("fewer", "io", "ping-pong", "ring3-pv", "ring3-virtio", None, "exits_total"),
+        ("at-least", "boot", "boot", "ring3-pv", "ring3-cloud", 2, "value"),
+        # What stock kernels are to reach.
+        ("at-least", "io", "rand-read d32", "ring3-virtio", "native", 0.9, "value"),
+        ("at-least", "io", "rand-write d32", "ring3-virtio", "native", 0.9, "value"),
+        ("at-least", "io", "rand-read d1", "ring3-virtio", "native", 0.75, "value"),
+        ("at-least", "io", "rand-read d1", "ring3-virtio", "tcg-virtio", 2, "value"),
+        ("at-least", "io", "cached rand-read d32", "ring3-virtio", "tcg-virtio", 4, "value"),
+        ("at-least", "io", "seq-read 1M", "ring3-virtio", "native", 0.95, "value"),
+        ("at-least", "io", "seq-write 1M", "ring3-virtio", "native", 0.95, "value"),
+        ("at-least", "io", "rand-read d1", "ring3-ide", "tcg-ide", 1.5, "value"),
+        ("at-least", "io", "rand-read d32", "ring3-ide", "tcg-ide", 1.5, "value"),
+        ("at-least", "io", "tcp send", "ring3-virtio", "tcg-virtio", 5, "value"),
+        ("at-least", "io", "tcp receive", "ring3-virtio", "tcg-virtio", 5, "value"),
+        ("at-least", "io", "tcp send", "ring3-ide", "tcg-ide", 3, "value"),
+        ("at-least", "io", "tcp receive", "ring3-ide", "tcg-ide", 3, "value"),
+        ("above", "io", "ping-pong", "ring3-virtio", "native", 25, "value"),
+        ("at-least", "boot", "boot", "ring3-cloud", "tcg-cloud", 3, "value"),
+    ]
+    + [
+        ("at-least", "cpu", job, "ring3", "native", 0.95, "value")
+        for job in ("integer", "sieve", "matrix", "memcpy", "chase", "indirect", "jit")
+    ]
+    + [
+        ("at-least", "cpu", job, "ring3", "tcg", limit, "value")
+        for limit, jobs in (
+            (1, ("getppid", "fault", "cow")),
+            (2, ("exec", "shell", "pipe")),
+            (4, ("file-write", "file-read")),
+        )
+        for job in jobs
+    ]
+)
 
 
 def _judge(kind, mine, other, limit):
@@ -65,8 +76,13 @@ def _wording(kind, other, limit):
         return "at most %g us above %s" % (limit, other)
     if kind == "fewer":
         return "fewer exits than %s" % other
-    return "at least %g of %s" % (limit, other) if limit < 1 else \
-        "at least as good as %s" % other if limit == 1 else "at least %g times %s" % (limit, other)
+    return (
+        "at least %g of %s" % (limit, other)
+        if limit < 1
+        else "at least as good as %s" % other
+        if limit == 1
+        else "at least %g times %s" % (limit, other)
+    )
 
 
 def judge(results):
@@ -76,13 +92,21 @@ def judge(results):
         record = results.get(bench, job, system)
         against = None
         if other:
-            name = other[len("job:"):] if other.startswith("job:") else job
+            name = other[len("job:") :] if other.startswith("job:") else job
             against = results.get(bench, name, system if other.startswith("job:") else other)
         if not record or key not in record or (other and (not against or key not in against)):
             continue
         figure = lambda r: (r[key], r["unit"], r["better"])
         met, measured, missing = _judge(kind, figure(record), figure(against) if against else None, limit)
-        found.append({"bench": bench, "job": job, "system": system,
-                      "wanted": _wording(kind, (other or "").replace("job:", "a "), limit), "measured": measured,
-                      "met": met, "missing": "" if met else missing})
+        found.append(
+            {
+                "bench": bench,
+                "job": job,
+                "system": system,
+                "wanted": _wording(kind, (other or "").replace("job:", "a "), limit),
+                "measured": measured,
+                "met": met,
+                "missing": "" if met else missing,
+            }
+        )
     return found
