@@ -176,6 +176,7 @@ $(FUZZ_ADDRESS): $(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/heap_ram.c $(LIB)
 	$(Q)$(CC) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 		$(CPPFLAGS) -o $@ $(filter %.c,$^) $(LIB) $(LIBS)
 
+$(BUILD)/fuzz/fuzz_hypercall: | $(BUILD)/gen/abi/abi_grammar.h
 $(BUILD)/fuzz/fuzz_emulate: tests/fuzz/fuzz_emulate.c tests/fuzz/native_signal.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
