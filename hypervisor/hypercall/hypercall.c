@@ -70,7 +70,7 @@ static bool call_exists(const struct call *call)
 
 static void calls_decide(void)
 {
-	uint64_t failing = inject_init();
+	uint64_t failing = inject_calls();
 
 	for (unsigned i = 0; i < array_size(calls); i++) {
 		live[i] = call_exists(&calls[i]) ? calls[i] : (struct call){ .run = call_absent };
@@ -139,6 +139,7 @@ void hypercall_init(struct vcpu *vcpu)
 {
 	hypercall_vcpu = vcpu;
 	page_clock_init();
+	inject_init();
 	calls_decide();
 	emulate_hypercall = hypercall_take;
 }

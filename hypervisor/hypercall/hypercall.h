@@ -40,9 +40,10 @@ bool hypercall_accepted(unsigned feature);
  */
 int64_t hypercall_read_struct(uint64_t gpa, void *to, uint32_t known, uint32_t first);
 
-/* inject.c: failures as --abi asks for them.  inject_init(): which calls have any, a bit for each;
- * inject_failure(): this time?  0, or -errno. */
-uint64_t inject_init(void);
+/* inject.c: failures as --abi asks for them.  inject_init(): the sequences begin; inject_calls(): which
+ * calls have any, a bit for each; inject_failure(): this time?  0, or -errno. */
+void inject_init(void);
+uint64_t inject_calls(void);
 int64_t inject_failure(uint64_t number);
 
 #define HYPERCALL(number, name, ...) int64_t call_##name(const uint64_t *args);

@@ -21,19 +21,19 @@ static uint64_t random_next(uint64_t *s)
 	return z ^ z >> 31;
 }
 
-uint64_t inject_init(void)
+void inject_init(void)
+{
+	for (unsigned i = 0; i < array_size(state); i++)
+		state[i] = machine.config.abi.seed + i;
+}
+
+uint64_t inject_calls(void)
 {
 	const struct machine_abi *abi = &machine.config.abi;
-	static bool seeded;
 	uint64_t calls = 0;
 
-	for (unsigned i = 0; i < abi->failures; i++) {
+	for (unsigned i = 0; i < abi->failures; i++)
 		calls |= 1ull << abi->failure[i].call;
-		/* Not what calls before the version was accepted have used up. */
-		if (!seeded)
-			state[i] = abi->seed + i;
-	}
-	seeded = true;
 	return calls;
 }
 
