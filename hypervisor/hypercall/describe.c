@@ -39,7 +39,7 @@ void hypercall_describe(const struct machine_config *config)
 {
 	struct recording_header *h = recorder_header();
 	struct recording_device *d;
-	struct virtio *v;
+	struct virtio *v = NULL;
 
 	if (!h)
 		return;
