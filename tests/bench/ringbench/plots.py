@@ -2,6 +2,7 @@
 """Plots as SVG text to stand in an HTML page, by matplotlib.  available() is false where that is
 not installed: the report then has tables only, and says so."""
 import io
+import math
 import re
 
 from . import counters
@@ -10,24 +11,28 @@ try:
     import matplotlib
 
     matplotlib.use("svg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 except ImportError:
     matplotlib = None
 
 COLOURS = [
-    "#4c566a",
-    "#d08770",
-    "#ebcb8b",
     "#5e9c6b",
-    "#b48ead",
-    "#81a1c1",
+    "#d08770",
     "#bf616a",
     "#88c0d0",
+    "#b48ead",
+    "#4c566a",
+    "#ebcb8b",
+    "#81a1c1",
     "#a3be8c",
     "#8f6f56",
     "#c0a0d0",
     "#999999",
+    "#d8a0a8",
+    "#607080",
+    "#c8b060",
 ]
+SYSTEMS = {"native": "#4c566a", "ide": "#d08770", "virtio": "#ebcb8b", "pv": "#5e9c6b", "tcg": "#b9c3d3"}
 
 
 def available():
@@ -52,6 +57,19 @@ def _svg(figure, name):
     return re.sub(r' xmlns(:\w+)?="[^"]*"', "", text)
 
 
+def _colour(system, index):
+    """The same in all plots, by the level of virtualization; TCG's are paler."""
+    for word, colour in SYSTEMS.items():
+        if system == word or system == "ring3-" + word:
+            return colour
+    tcg = {"tcg-ide": "#eac0ae", "tcg-virtio": "#f5e7c6", "tcg": SYSTEMS["tcg"], "ring3": SYSTEMS["virtio"]}
+    return tcg.get(system, COLOURS[-1 - index % len(COLOURS)])
+
+
+def _figure(value):
+    return " {:,.0f}".format(value) if value >= 1000 else " %.3g" % value
+
+
 def _bars(name, title, unit, groups, series, value, log=False):
     """Horizontal bars: a group a job, a bar a system.  value(group, system): None leaves one out."""
     groups = [g for g in groups if any(value(g, s) for s in series)]
@@ -63,16 +81,20 @@ def _bars(name, title, unit, groups, series, value, log=False):
     for i, system in enumerate(series):
         at = [g + (i - (len(series) - 1) / 2) * height for g in range(len(groups))]
         values = [value(group, system) or 0 for group in groups]
-        axes.barh(at, values, height * 0.9, label=system, color=COLOURS[i % len(COLOURS)])
+        axes.barh(at, values, height * 0.9, label=system, color=_colour(system, i))
         for y, v in zip(at, values):
             if v:
-                axes.text(v, y, " %.4g" % v, va="center", fontsize=7)
+                axes.text(v, y, _figure(v), va="center", fontsize=7)
     axes.set_yticks(range(len(groups)), groups)
     axes.invert_yaxis()
     axes.set_xlabel(unit)
     axes.set_title(title, loc="left")
     if log:
         axes.set_xscale("log")
+        least = min(value(g, s) for g in groups for s in series if value(g, s))
+        axes.set_xlim(left=10 ** math.floor(math.log10(least / 1.5)))
+        axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda v, _: "{:,g}".format(v)))
+        axes.xaxis.set_minor_formatter(ticker.NullFormatter())
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.02, 1))
     return _svg(figure, name)
@@ -85,13 +107,14 @@ def _stacks(name, title, unit, bars):
         return None
     figure, axes = pyplot.subplots(figsize=(9, 0.9 + 0.28 * len(bars)))
     left = [0.0] * len(bars)
+    everything = sum(sum(b[1].values()) for b in bars)
     for i, (reason, text) in enumerate(counters.REASONS.items()):
         values = [b[1].get(reason, 0) for b in bars]
-        if sum(values):
+        if sum(values) > 0.002 * everything:
             axes.barh(range(len(bars)), values, 0.75, left=left, label=text, color=COLOURS[i % len(COLOURS)])
             left = [a + b for a, b in zip(left, values)]
     for y, total in enumerate(left):
-        axes.text(total, y, " %.3g" % total, va="center", fontsize=7)
+        axes.text(total, y, _figure(total), va="center", fontsize=7)
     axes.set_yticks(range(len(bars)), [b[0] for b in bars], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel(unit)
