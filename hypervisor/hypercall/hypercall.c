@@ -90,10 +90,11 @@ bool hypercall_accepted(unsigned feature)
 
 static int64_t call_make(uint64_t number, const uint64_t args[6])
 {
-	const struct call *call = &live[number];
+	const struct call *call;
 
 	if (unlikely(number >= array_size(live)))
 		return -ENOSYS;
+	call = &live[number];
 	if (unlikely((args[0] & call->clear[0]) | (args[1] & call->clear[1]) |
 		     (args[2] & call->clear[2]) | (args[3] & call->clear[3])))
 		return -EINVAL;
