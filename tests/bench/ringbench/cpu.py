@@ -52,6 +52,7 @@ SCALE = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3}
 class Bench:
     def __init__(self, args, results):
         self.args, self.results, self.out = args, results, args.out
+        self.passes = args.passes or 2
         self.systems = args.systems(self, SYSTEMS, DEFAULT)
         self.program = host.program("bench")
         self.list = [
@@ -84,12 +85,12 @@ class Bench:
 
     def steps(self):
         systems = len([s for s in self.systems if s != "ring3-one-cpu"])
-        return self.args.passes * (
+        return self.passes * (
             systems * len(self.names) + ("ring3-one-cpu" in self.systems) + bool(self.kernel_of_cost)
         )
 
     def measure(self, progress):
-        for _ in range(self.args.passes):
+        for _ in range(self.passes):
             if self.kernel_of_cost:
                 self.hypercall(progress)
             for system in self.systems if self.names else []:

@@ -262,6 +262,7 @@ class Bench:
         self.args, self.results = args, results
         self.seconds, self.null = args.seconds, args.null
         self.out = args.out
+        self.passes = args.passes or 1
         self.size = args.size << 20
         self.net = self.server = self.made = None
         self.jobs = [j for j in JOBS if re.search(args.jobs, j)]
@@ -350,12 +351,12 @@ class Bench:
         return "libaio" if done.returncode else "io_uring"
 
     def steps(self):
-        return len(self.systems) * len(self.jobs) * self.args.passes
+        return len(self.systems) * len(self.jobs) * self.passes
 
     def measure(self, progress):
         if self.net:
             self.server = subprocess.Popen([host.program("net"), "serve", str(PORT)])
-        for number in range(self.args.passes):
+        for number in range(self.passes):
             for system in self.systems if number % 2 == 0 else reversed(self.systems):
                 time.sleep(self.args.rest)
                 for cache in ("none", "writeback"):
