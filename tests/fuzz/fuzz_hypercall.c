@@ -10,7 +10,7 @@
  *  - a refused call changes no memory, and no call any that its arguments do not name;
  *  - nothing but an accepted shutdown stops the machine.
  *
- * Memory that the guest may name is the sandbox, the rest of RAM is watched; where a device may
+ * Memory that the guest may name is the sandbox (and the last page), the rest of RAM is watched; where a device may
  * have followed the guest's descriptors anywhere (a kick that was good), it is not, for that input.
  * Input: bytes that choices are taken from; when there are no more, it is over.
  */
@@ -32,6 +32,7 @@
 
 #define RAM		(1 * MIB)
 #define SANDBOX		(256 * KIB)	/* from 0 */
+#define WATCHED		(RAM - SANDBOX - PAGE_SIZE)	/* behind it; RAM's end is the guest's, too */
 #define MARGIN		8192ul		/* more than one call writes behind an address */
 #define CALLS_MAX	64u		/* an input */
 #define DEVICES		2u
@@ -108,7 +109,7 @@ static uint64_t take(unsigned bytes)
 /* RAM that is not the sandbox is nobody's: what would be there is moved into it. */
 static uint64_t in_sandbox(uint64_t v)
 {
-	return v < RAM ? v % (SANDBOX - MARGIN) : v;
+	return v < RAM - PAGE_SIZE ? v % (SANDBOX - MARGIN) : v;
 }
 
 static uint64_t constant_of(const char *family)
@@ -243,7 +244,7 @@ static uint64_t call_choose(uint64_t args[ARGS], bool outer)
 /* ---- one call ---- */
 
 static struct vcpu vcpu;
-static uint8_t sandbox_before[SANDBOX], watched[RAM - SANDBOX];
+static uint8_t sandbox_before[SANDBOX], watched[WATCHED];
 static bool kicked;
 
 static bool documented(int64_t error)
