@@ -39,7 +39,9 @@ class Bench:
         self.jobs = [JOB] if re.search(args.jobs, JOB) else []
 
     def prepare(self):
-        self.kernels = {"cloud": guest.stock_kernel("cloud"), "pv": guest.pv_kernel()}
+        self.kernels = {"cloud": None, "pv": guest.pv_kernel()}
+        if any(SYSTEMS[s][1] == "cloud" for s in self.systems):
+            self.kernels["cloud"] = guest.stock_kernel("cloud")
         if self.args.kernel:
             self.kernels["pv"] = guest.find_kernel(self.args.kernel, "cloud")
         if not self.kernels["pv"]:
