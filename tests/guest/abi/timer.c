@@ -103,8 +103,11 @@ static void many(void)
 	uint64_t before = ticks;
 
 	for (unsigned i = 0; i < 300; i++) {
-		set(now() + i * 500);
-		if (!expect(time_wait(&ticks, before + i + 1, 2000), "number %u", i))
+		uint64_t deadline = now() + i * 500;
+
+		set(deadline);
+		if (!expect(time_wait(&ticks, before + i + 1, 2000), "number %u", i) ||
+		    !expect(at >= deadline, "%lu ns early", deadline - at))
 			return;
 	}
 	expect_equal(ticks, before + 300);
