@@ -181,9 +181,9 @@ def group_time():
 
 # ---- ends: how the machine ends is told to the host
 
-def ends_with(name, line, status, says=None, way="ring3"):
-    with start(name, "shell.cpio", way, "quiet") as machine:
-        shell(machine)
+def ends_with(name, line, status, says=None, way="ring3", extra=()):
+    with start(name, "shell.cpio", way, "quiet", extra=extra) as machine:
+        machine.expect("# ", 60)
         machine.type(line + "\n")
         if says:
             machine.expect(says, 20)
@@ -234,8 +234,16 @@ def features():
 
 
 def calls():
+    """Each call and an error that its description has, for those that have one."""
+    found = {}
     with open(os.path.join(HERE, "..", "..", "abi", "ring3.abi"), encoding="utf-8") as f:
-        return [line.split()[2] for line in f if line.startswith("call")]
+        for line in f:
+            if line.startswith("call"):
+                name = line.split()[2]
+            error = re.search(r"-(E[A-Z]+)", line) if line.startswith("returns") else None
+            if error:
+                found.setdefault(name, error.group(1))
+    return found.items()
 
 
 def boots_with(name, options, hidden=0, version=None, append=""):
@@ -274,11 +282,17 @@ def group_hidden():
 # ---- failing: calls that ring3 is told to refuse now and then
 
 def group_failing():
-    # version and shutdown: nothing works without; device calls are the drivers' tests'.
-    for call in calls():
-        if call not in ("version", "shutdown") and not call.startswith(("device_", "queue_")):
-            rate = "1" if call in ("vcpu_page", "halt", "mmu_load", "space_destroy") else "10%"
-            test("failing/" + call, boots_with, ["--abi", "fail=%s:EINVAL:%s" % (call, rate)])
+    # version and shutdown: nothing works without; device calls are the drivers' tests'.  What
+    # console_write does not take is lost, so only the end is looked at.
+    for call, error in calls():
+        if call in ("version", "shutdown") or call.startswith(("device_", "queue_")):
+            continue
+        if call == "console_write":
+            test("failing/" + call, ends_with, "poweroff -f", 0, None, "ring3",
+                 ["--abi", "fail=console_write:%s:20%%" % error])
+            continue
+        rate = "10%" if call.startswith(("event_mask", "console_")) else "1"
+        test("failing/" + call, boots_with, ["--abi", "fail=%s:%s:%s" % (call, error, rate)])
 
 
 # ---- pressure

@@ -46,7 +46,7 @@ static union {
 } shared __aligned(PAGE_SIZE);
 static bool have_page __ro_after_init;
 
-/* What is of no use without the others. */
+/* What is of no use without the others, in an order in which one look suffices. */
 struct ring3_dependency {
 	u64 feature, needs;
 };
@@ -132,6 +132,24 @@ static u32 __init ring3_detect(void)
 	return ring3_present() ? U32_MAX : 0;
 }
 
+/* `features` without those, and those without what they need. */
+static u64 __init ring3_without(u64 features, u64 unusable)
+{
+	int i;
+
+	features &= ~unusable;
+	for (i = 0; i < ARRAY_SIZE(dependencies); i++)
+		if ((features & dependencies[i].needs) != dependencies[i].needs)
+			features &= ~dependencies[i].feature;
+	return features;
+}
+
+void __init ring3_give_up(unsigned int feature, const char *call, long error)
+{
+	pr_warn("%s fails with %ld: going on without\n", call, error);
+	ring3_features = ring3_without(ring3_features, BIT_ULL(feature));
+}
+
 /* Agree on a version and features. */
 static bool __init ring3_negotiate(u32 base)
 {
@@ -145,10 +163,7 @@ static bool __init ring3_negotiate(u32 base)
 	if (version >> 16 > RING3_ABI_MAJOR || (version & 0xffff) > RING3_ABI_MINOR)
 		version = RING3_ABI_VERSION;
 	cpuid(base + RING3_CPUID_FEATURES, &low, &high, &ecx, &edx);
-	features = ((u64)high << 32 | low) & RING3_FEATURES_ALL;
-	for (i = 0; i < ARRAY_SIZE(dependencies); i++)
-		if ((features & dependencies[i].needs) != dependencies[i].needs)
-			features &= ~dependencies[i].feature;
+	features = ring3_without((u64)high << 32 | low, ~RING3_FEATURES_ALL);
 	result = ring3_call2(RING3_CALL_VERSION, version, features);
 	if (result) {
 		pr_warn("does not agree to version %u.%u, features %llx: %ld\n", version >> 16,
@@ -173,9 +188,7 @@ static void __init ring3_share_page(void)
 	shared.page.interrupts = 1;
 	result = ring3_call1(RING3_CALL_VCPU_PAGE, __pa_symbol(&shared));
 	if (result) {
-		pr_warn("does not take the shared page: %ld\n", result);
-		ring3_features &= ~(FEATURE(VCPU_PAGE) | FEATURE(EVENTS) | FEATURE(CLOCK) |
-				    FEATURE(TIMER) | FEATURE(DEVICES) | FEATURE(QUEUES));
+		ring3_give_up(RING3_FEATURE_VCPU_PAGE, "vcpu_page", result);
 		return;
 	}
 	have_page = true;

@@ -15,6 +15,9 @@ void ring3_event_init(void);
 void ring3_time_init(void);
 void ring3_mmu_init(void);
 
+/* A call that a feature needs at boot failed: it is used no more, nor what needs it. */
+void ring3_give_up(unsigned int feature, const char *call, long error);
+
 /* The timer's event came: called by ring3_event.c with interrupts off. */
 void ring3_timer_event(void);
 

@@ -151,7 +151,7 @@ void __init ring3_event_init(void)
 	alloc_intr_gate(HYPERVISOR_CALLBACK_VECTOR, asm_sysvec_ring3_callback);
 	result = ring3_call2(RING3_CALL_EVENT_SETUP, HYPERVISOR_CALLBACK_VECTOR, 0);
 	if (result)
-		panic("ring3: no events: %ld", result);
+		ring3_give_up(RING3_FEATURE_EVENTS, "event_setup", result);
 }
 
 static int __init ring3_event_domain_init(void)

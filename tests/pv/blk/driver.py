@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+# What the paravirtual disk driver has beside reading and writing (which tests/disk does): its
+# attributes, discard, unbinding and unplugging with requests in flight, suspend, hosts that are slow,
+# and each call about devices failing now and then, or always.  Run by tests/disk/run.
+#
+#   driver.py [TEST]...	some only: attributes discard unbind unplug sleep slow failing
+import os
+import socket
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "..", "disk"))
+from disk import MIB, Failure, blank, end, job_end, machine, path, test  # noqa: E402
+
+SIZE = 64 * MIB
+
+
+def started(name, job, target=None, extra=(), append=""):
+    target = target or "file=" + blank("target.img", SIZE)
+    return machine(name, "pv", "disk.job=%s %s" % (job, append),
+                   ["file=%s.img,device=pv,readonly" % os.environ["DISK_DEBIAN"], target + ",device=pv"],
+                   initrd="driver.cpio", extra=extra)
+
+
+def run(name, job, seconds=90, **more):
+    with started(name, job, **more) as guest:
+        return job_end(guest, seconds)
+
+
+def wants(said, *lines):
+    missing = [line for line in lines if line not in said]
+    if missing:
+        raise Failure("no \"%s\" in: %s" % (missing[0], "; ".join(said)))
+
+
+def attributes(name):
+    target = "file=%s,serial=the-serial-of-a-disk" % blank("target.img", SIZE)
+    said = run(name, "attributes", target=target)
+    wants(said, "size %d" % (SIZE // 512), "ro 0", "serial the-serial-of-a-disk", "cache_type write back",
+          "scheduler [none] " if "scheduler [none] " in said else "scheduler [none]",
+          "logical_block_size 512", "rotational 0", "nr_requests 128", "max_segments 126",
+          "then write through write through", "then write back write back")
+
+
+def discard(name):
+    disk = blank("target.img", SIZE)
+    run(name, "discard", target="file=" + disk)
+    if os.stat(disk).st_blocks * 512 > 48 * MIB:
+        raise Failure("the host's file still has %d KiB" % (os.stat(disk).st_blocks // 2))
+
+
+def unbind(name):
+    wants(run(name, "unbind", 150), "rounds 8")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def monitor(port, line):
+    """A debugger's `monitor`; what ring3 answers."""
+    for _ in range(50):
+        try:
+            connection = socket.create_connection(("127.0.0.1", port), 10)
+            break
+        except ConnectionRefusedError:
+            time.sleep(0.1)
+    else:
+        raise Failure("nobody listens for a debugger")
+    text = b""
+    with connection:
+        for words in ("qRcmd," + line.encode().hex(), "D"):
+            connection.sendall(b"$%s#%02x" % (words.encode(), sum(words.encode()) & 255))
+            answer = b""
+            while not answer.endswith(b"$OK#9a"):
+                more = connection.recv(4096)
+                if not more:
+                    break
+                connection.sendall(b"+" * more.count(b"#"))
+                answer += more
+            text += answer
+    return "".join(bytes.fromhex(part[1:].split(b"#")[0].decode()).decode()
+                   for part in text.split(b"$") if part.startswith(b"O") and not part.startswith(b"OK"))
+
+
+def unplug(name, load):
+    port = free_port()
+    with started(name, "unplug", append="disk.argument=" + load, extra=["--gdb", str(port)]) as guest:
+        guest.expect(r"disk: ready\r?\n", 90)
+        answer = monitor(port, "unplug 1")
+        if "removed" not in answer:
+            raise Failure("unplug: " + answer)
+        said = job_end(guest, 60)
+    start, ended = [line.split()[1:] for line in said if line.startswith("ended ")][0]
+    took = float(ended) - float(start)
+    # Less than the time after which the block layer looks for lost requests.
+    if took > 20:
+        raise Failure("requests in flight took %.1f s to fail" % took)
+    return "ended after %.1f s" % took
+
+
+def sleeps(name):
+    said = run(name, "sleep", 150, append="suspend.pm_test_delay=1")
+    wants(said, "slept 4", "cache write through")
+
+
+def slow(name, iops, amount, wanted):
+    target = "file=%s,iops=%d" % (blank("target.img", SIZE), iops)
+    said = run(name, "slow", 200, target=target, append="disk.argument=" + amount)
+    wants(said, *wanted)
+    return "; ".join(said)
+
+
+def failing(name, call, errno, rate):
+    said = run(name, "failing", 120, extra=["--abi", "fail=%s:%s:%s,seed=5" % (call, errno, rate)])
+    result = [line for line in said if line.startswith("good ") or line == "no disk"]
+    if not result:
+        raise Failure("; ".join(said))
+    if result[0] == "no disk":
+        if rate != "1" or not any(line.startswith("said ") for line in said):
+            raise Failure("; ".join(said))
+    elif rate != "1" and result[0] != "good 3, bad 0":
+        raise Failure("; ".join(said))
+    elif rate == "1" and call == "queue_kick" and result[0] != "good 0, bad 3":
+        raise Failure("; ".join(said))
+    return "; ".join(said[:-1])
+
+
+def main():
+    tests = [("attributes", attributes), ("discard", discard), ("unbind", unbind),
+             ("unplug-raw", unplug, "raw"), ("unplug-files", unplug, "files"), ("unplug-idle", unplug, "idle"),
+             ("sleep", sleeps), ("slow-long", slow, 4, "160k", ("fio 0", "long")),
+             ("slow-silent", slow, 1, "96k", ("silent", "again"))]
+    for call in ("device_info", "device_features", "device_status", "device_config", "queue_setup",
+                 "queue_kick"):
+        for errno, rate in (("EIO", "10%"), ("ENODEV" if call == "queue_kick" else "EINVAL", "30%"),
+                            ("EIO", "1")):
+            tests.append(("failing-%s-%s" % (call, rate.strip("%")), failing, call, errno, rate))
+    wanted = sys.argv[1:]
+    for name, function, *arguments in tests:
+        if not wanted or name in wanted or name.split("-")[0] in wanted:
+            test("pv-" + name, function, "pv-" + name, *arguments)
+    end()
+
+
+main()
