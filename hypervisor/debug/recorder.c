@@ -30,6 +30,8 @@
 #include "memory/ram.h"
 
 #define STRUCT_MAX	4096u	/* larger ones are refused by every call */
+#define LOCK_TRIES	50u	/* a machine that has just ended lets go of its files late */
+#define LOCK_WAIT_US	20000u
 
 bool recorder_active;
 
@@ -74,6 +76,16 @@ static int file_refuse(const char *path, const char *why, int fd, int error)
 	return error;
 }
 
+static bool file_lock(int fd)
+{
+	for (unsigned i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
+		if (i == LOCK_TRIES)
+			return false;
+		usleep(LOCK_WAIT_US);
+	}
+	return true;
+}
+
 /* Empty and with all its blocks: a full disk is said now, not by a signal in the middle. */
 static int file_make(const char *path, uint64_t bytes)
 {
@@ -84,7 +96,7 @@ static int file_make(const char *path, uint64_t bytes)
 		return file_refuse(path, strerror(errno), fd, -errno);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return file_refuse(path, "it is not a regular file", fd, -EINVAL);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+	if (!file_lock(fd))
 		return file_refuse(path, "another machine does", fd, -EBUSY);
 	if (ftruncate(fd, 0) < 0)
 		return file_refuse(path, strerror(errno), fd, -errno);

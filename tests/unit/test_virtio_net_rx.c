@@ -504,38 +504,6 @@ START_TEST(test_reset_forgets_buffers)
 }
 END_TEST
 
-/* 2.6.1.1: nor after the reset of the queue alone, and it works again when it is enabled again. */
-START_TEST(test_queue_reset)
-{
-	uint64_t at;
-	unsigned stops;
-
-	ck_assert(driver_start(ALL, 16));
-	at = card_buffers(4, 2048);
-	ck_assert(give(46, 1));
-	memset(guest(at), 0, 4 * 2048);
-	stops = fake_net.stops;
-	virtio_reset_queue(dev, RXQ);
-	ck_assert_uint_eq(fake_net.stops, stops + 1);
-	ck_assert(!dev->queue[RXQ].enabled && dev->queue[CTRLQ].enabled);
-	ck_assert(!give(46, 1));
-	fake_net.running = true;
-	ck_assert(!give(46, 1));
-	for (unsigned i = 0; i < 4 * 2048; i++)
-		ck_assert_uint_eq(*(uint8_t *)guest(at + i), 0);
-	virtio_reset_queue(dev, TXQ);
-	virtio_reset_queue(dev, CTRLQ);
-	ck_assert_uint_eq(fake_net.stops, stops + 1);
-	memset(&dq[RXQ], 0, sizeof(dq[RXQ]));
-	driver_queue_setup(RXQ, 16);
-	ck_assert(!give(46, 1));
-	at = card_buffers(2, 2048);
-	ck_assert(give(46, 5));
-	ck_assert_uint_eq(driver_used_count(RXQ), 1);
-	ck_assert(!memcmp(guest(at + NET_HEADER), frame + NET_HEADER, 60));
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("virtio_net_rx");
@@ -566,7 +534,6 @@ int main(void)
 	tcase_add_test(tc, test_few_iovecs);
 	tcase_add_test(tc, test_runts);
 	tcase_add_test(tc, test_reset_forgets_buffers);
-	tcase_add_test(tc, test_queue_reset);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }
