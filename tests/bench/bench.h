@@ -22,6 +22,7 @@ extern const struct benchmark bench_kernel[];	/* what the kernel does for it */
 
 uint64_t bench_now(void);			/* CLOCK_MONOTONIC, ns */
 _Noreturn void bench_die(const char *what);	/* say errno, exit 2 */
+#define BENCH_NOT_ALLOWED 77			/* exit status of a benchmark that may not run here */
 
 /* Where to find things: busybox and a directory on tmpfs, from the environment. */
 const char *bench_busybox(void);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/io.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -26,6 +27,20 @@ static uint64_t bench_getppid(unsigned long n)
 	for (unsigned long i = 0; i < n; i++)
 		for (unsigned j = 0; j < 100; j++)
 			syscall(SYS_getppid);
+	return bench_now() - begin;
+}
+
+#define PORT_NOBODY 0x80
+
+/* No kernel is in the way, but whoever stands for the machine. */
+static uint64_t bench_port(unsigned long n)
+{
+	if (ioperm(PORT_NOBODY, 1, 1))
+		exit(BENCH_NOT_ALLOWED);
+	uint64_t begin = bench_now();
+
+	for (unsigned long i = 0; i < n; i++)
+		BENCH_USE(inb(PORT_NOBODY));
 	return bench_now() - begin;
 }
 
@@ -388,6 +403,7 @@ static uint64_t bench_shell(unsigned long n)
 
 const struct benchmark bench_kernel[] = {
 	{ "getppid", "null system call", "us", 100, bench_getppid },
+	{ "trapped-port", "access to a port by a program with leave for it: trapped", "ns", 1, bench_port },
 	{ "clock", "clock_gettime by the vDSO", "us", 1, bench_clock },
 	{ "read1", "read of one byte from /dev/zero", "us", 1, bench_read1 },
 	{ "file-write", "write of 4 KiB to a new file in tmpfs", "us", FILE_SIZE / FILE_BLOCK,

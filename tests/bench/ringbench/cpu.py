@@ -37,7 +37,7 @@ TEXT = {
 }
 COST = {
     "hypercall": "a hypercall that does nothing, and back",
-    "port access": "a trapped access to a port, and back",
+    "port access": "an access to a port by the kernel, and back (translated: nothing traps)",
 }
 BODY = """
 echo "@@begin"

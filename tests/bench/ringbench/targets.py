@@ -10,6 +10,7 @@ TARGETS = (
     [
         ("below", "cpu", "hypercall", "ring3-pv", None, 100, "value"),
         ("at-least", "cpu", "hypercall", "ring3-pv", "job:port access", 10, "value"),
+        ("at-least", "cpu", "hypercall", "ring3-pv", "job:trapped-port", 10, "value"),
         ("at-least", "cpu", "fault", "ring3-pv", "ring3", 1.5, "value"),
         ("at-least", "cpu", "exec", "ring3-pv", "ring3", 1.5, "value"),
         ("at-least", "io", "rand-read d32", "ring3-pv", "native", 0.97, "value"),
