@@ -43,7 +43,7 @@ static const struct stats_row rows[] = {
 	{ "block_reads", "back-ends", "disk reads", &io_stats.reads },
 	{ "block_writes", "back-ends", "disk writes", &io_stats.writes },
 	{ "block_others", "back-ends", "disk flushes, discards, zeroes", &io_stats.others },
-	{ "block_bytes", "back-ends", "bytes read and written", &io_stats.block_bytes },
+	{ "disk_bytes", "back-ends", "bytes read and written", &io_stats.block_bytes },
 	{ "frames_sent", "back-ends", "frames sent", &io_stats.frames_sent },
 	{ "frames_received", "back-ends", "frames received", &io_stats.frames_received },
 	{ "frame_bytes", "back-ends", "bytes of frames", &io_stats.frame_bytes },

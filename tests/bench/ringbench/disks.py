@@ -92,6 +92,11 @@ def fio_words(arguments, target, seconds, direct, engine):
     )
 
 
+def block_of(arguments):
+    """Bytes of one operation."""
+    return 1 << 20 if "--bs=1M" in arguments else 4096
+
+
 def fio_result(text):
     line = [l for l in text.split("\n") if l.startswith("3;fio")]
     if not line:
@@ -116,16 +121,20 @@ def net_result(text, kind):
 
 
 def accounted(found, first, last, what):
-    """Adds what an operation cost: what = "disk", "stream" or "pingpong"."""
+    """Adds what an operation cost: what = bytes of a disk's operation, "stream" or "pingpong"."""
     seconds, cpu, delta = first.until(last)
     rate = found["iops"] if what != "stream" else found["mbs"]  # CPU of a stream: per MB
-    found["cpu_us"] = cpu * 1e6 / (rate * seconds) if rate * seconds else 0
-    if delta:
-        if what == "disk":
-            operations = delta["block_reads"] + delta["block_writes"]
-        else:
-            operations = delta["frames_sent"] + delta["frames_received"]
-        found.update(counters.per(delta, operations), per="operation" if what == "disk" else "packet")
+    if cpu and rate:
+        found["cpu_us"] = cpu * 1e6 / (rate * seconds)
+    if not delta:
+        return found
+    if what in ("stream", "pingpong"):
+        packets = delta["frames_sent"] + delta["frames_received"]
+        found.update(counters.per(delta, packets), per="packet")
+        if packets:
+            found["packet_bytes"] = delta["frame_bytes"] / packets
+    else:
+        found.update(counters.per(delta, delta["disk_bytes"] / what), per="operation")
     return found
 
 
@@ -178,7 +187,7 @@ class Native:
                 arguments, self.bench.image, self.bench.seconds, cache == "none", self.bench.engine
             ).split()
         )
-        return accounted(fio_result(text), *samples, "disk")
+        return accounted(fio_result(text), *samples, block_of(arguments))
 
     def network(self, kind):
         text, *samples = self.timed(
@@ -247,7 +256,7 @@ class Inside:
                 self.bench.engine,
             )
         )
-        return accounted(fio_result(text), *samples, "disk")
+        return accounted(fio_result(text), *samples, block_of(arguments))
 
     def network(self, kind):
         text, *samples = self.timed("/net %s 10.99.0.1 %d %s" % (kind, PORT, self.bench.seconds))
@@ -402,11 +411,11 @@ class Bench:
         )
         self.results.add(record)
         progress.end(
-            "%.1f %s, %.1f us CPU%s"
+            "%.1f %s%s%s"
             % (
                 record["value"],
                 UNITS[key],
-                record["cpu_us"],
+                "" if "cpu_us" not in record else ", %.1f us CPU" % record["cpu_us"],
                 "" if "exits_total" not in record else ", %.1f exits" % record["exits_total"],
             )
         )

@@ -65,6 +65,8 @@ def pair(a, b):
             per,
             ", ".join("%s %s" % (counters.REASONS[reason], number(n)) for reason, n in top),
         )
+    if per == "packet" and a.get("packet_bytes") and b.get("packet_bytes") and b["unit"] == "MB/s":
+        text += " A packet has %.0f bytes against %.0f." % (b["packet_bytes"], a["packet_bytes"])
     calls = sorted(b.get("hypercalls", {}).items(), key=lambda c: -c[1])
     calls = [c for c in calls if c[1] > WORTH * b["exits_total"]][:5]
     if calls:

@@ -4,7 +4,7 @@
 A record: bench, job, what (one operation, for the reader), system, unit, value, better ("higher"
 or "lower"), and what else is known of it: median, iops, mbs, us (mean latency), p50, p99, p999,
 cpu_us (the host's CPU time an operation), exits ({reason: per operation}), exits_total, hypercalls
-({name: per operation}), interrupts, host_calls, per ("operation", "packet", "boot").
+({name: per operation}), packet_bytes, interrupts, host_calls, per ("operation", "packet", "boot").
 """
 import csv
 import json
@@ -19,9 +19,11 @@ COLUMNS = [
     "p999",
     "cpu_us",
     "exits_total",
+    "packet_bytes",
     "interrupts",
     "host_calls",
 ]
+COUNTED = ["cpu_us", "per", "exits", "exits_total", "hypercalls", "packet_bytes", "interrupts", "host_calls"]
 
 
 class Results:
@@ -48,9 +50,11 @@ class Results:
             return
         if "median" in old and "median" in record:
             old["median"] = record["median"] = min(old["median"], record["median"])
-        for key in ("exits", "exits_total", "hypercalls", "interrupts", "host_calls"):
-            if key in old:
-                record.setdefault(key, old[key])
+        # Counts of a pass in which they could not be taken come from the other one.
+        for key in COUNTED:
+            for one, other in ((record, old), (old, record)):
+                if key in other:
+                    one.setdefault(key, other[key])
         if (record["value"] > old["value"]) == (record["better"] == "higher"):
             self.records[self.records.index(old)] = record
 
