@@ -122,12 +122,16 @@ def engine(io):
 
 
 def machine(name, kernel, append, disks, initrd=None, extra=(), memory="256M", preexec=None, prefix=()):
-    """A machine of nobody's that runs the job `append` names, with the initramfs of that kernel."""
+    """A machine of nobody's that runs the job `append` names, with the initramfs of that kernel.
+    Disks with device=pv take the kernel that has a driver for them."""
+    console = "ttyS0"
+    if any("device=pv" in disk for disk in disks):
+        kernel, console, extra = "pv", "hvc0", ["--pv", "ring3"] + list(extra)
     log = log_of(name)
     if os.path.exists(log):
         os.unlink(log)
     words = command(path(kernel), path(initrd or kernel + ".cpio"),
-                    "console=ttyS0 quiet panic=-1 " + append, disks, memory=memory, extra=extra)
+                    "console=%s quiet panic=-1 %s" % (console, append), disks, memory=memory, extra=extra)
     return Machine(list(prefix) + unprivileged() + words, log, preexec=preexec)
 
 

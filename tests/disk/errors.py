@@ -11,6 +11,7 @@ from disk import CACHES, DEVICES, ENGINES, KIND, MIB, Failure, blank, command, e
 from disk import machine, path, test, tool, unprivileged
 
 SIZE = 12 * MIB
+KERNEL = "pv" if DEVICES == ["pv"] else "cloud"
 
 
 def said_once(name, pattern):
@@ -71,7 +72,7 @@ def truncated(name, device, cache, io):
 
 def refused(name, disk, pattern):
     """One sentence and status 1."""
-    words = unprivileged() + command(path("cloud"), None, "console=ttyS0", [disk])
+    words = unprivileged() + command(path(KERNEL), None, "console=ttyS0", [disk])
     done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           timeout=20, check=False)
     text = done.stdout.decode(errors="replace").strip()

@@ -168,6 +168,9 @@ def main():
     if "ide" in DEVICES and "virtio" in DEVICES:
         name = "window/together"
         test(name, together, name, ["ide", "virtio"] * 4 if KIND == "ring3" else ["ide", "virtio"] * 2)
+    if "pv" in DEVICES:
+        name = "window/together-pv"
+        test(name, together, name, ["ide", "virtio", "pv", "pv"] * 2)
     end()
 
 
