@@ -10,8 +10,9 @@
  *  - a refused call changes no memory, and no call any that its arguments do not name;
  *  - nothing but an accepted shutdown stops the machine.
  *
- * Memory that the guest may name is the sandbox (and the last page), the rest of RAM is watched; where a device may
- * have followed the guest's descriptors anywhere (a kick that was good), it is not, for that input.
+ * Memory that the guest may name is the sandbox (and the last page), the rest of RAM is watched;
+ * where a device may have followed the guest's descriptors anywhere (a kick that was good), it is
+ * not, for that input.
  * Input: bytes that choices are taken from; when there are no more, it is over.
  */
 #include <errno.h>
@@ -237,7 +238,8 @@ static uint64_t call_choose(uint64_t args[ARGS], bool outer)
 		number = take(8);
 	for (unsigned i = 0; i < c->args; i++)
 		if (c->arg[i].type == gpa)
-			memory_write(&c->arg[i], args[i], c->arg[i].count < 0 ? 1 : args[c->arg[i].count], outer);
+			memory_write(&c->arg[i], args[i], c->arg[i].count < 0 ? 1 : args[c->arg[i].count],
+				     outer);
 	return number;
 }
 
@@ -322,7 +324,8 @@ static void start(void)
 	      !io_start(IO_AUTO));
 	vcpu_prepare();
 	hypercall_init(&vcpu);
-	check(!hypercall_dispatch(RING3_CALL_VERSION, (uint64_t[ARGS]){ RING3_ABI_VERSION, RING3_FEATURES_ALL }));
+	check(!hypercall_dispatch(RING3_CALL_VERSION,
+				  (uint64_t[ARGS]){ RING3_ABI_VERSION, RING3_FEATURES_ALL }));
 	for (unsigned i = 0; i < sizeof(watched); i++)
 		watched[i] = (uint8_t)(i * 7 + i / 4096);
 }

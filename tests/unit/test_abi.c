@@ -144,7 +144,8 @@ static void sequence(uint64_t seed, bool others, uint8_t out[256])
 	if (!fork()) {
 		machine.config.abi = (struct machine_abi){
 			.failures = 2, .seed = seed,
-			.failure = { { RING3_CALL_IPI, EIO, 1ull << 30 }, { RING3_CALL_HALT, EBUSY, 1ull << 31 } },
+			.failure = { { RING3_CALL_IPI, EIO, 1ull << 30 },
+				     { RING3_CALL_HALT, EBUSY, 1ull << 31 } },
 		};
 		hypercall_init(&vcpu);
 		version(RING3_ABI_VERSION, RING3_FEATURES_ALL);
@@ -212,7 +213,8 @@ START_TEST(multicalls)
 	ck_assert_int_eq(hypercall_dispatch(RING3_CALL_MULTICALL, (uint64_t[6]){ 0x1000, 3, 1 }), 2);
 	ck_assert_int_eq(hypercall_dispatch(RING3_CALL_MULTICALL, (uint64_t[6]){ 0x1000, 3, 3 }), 3);
 	ck_assert_int_eq(hypercall_dispatch(RING3_CALL_MULTICALL, (uint64_t[6]){ 0x1000, 3, 4 }), -EINVAL);
-	ck_assert_int_eq(hypercall_dispatch(RING3_CALL_MULTICALL, (uint64_t[6]){ 4 * MIB - 128, 3, 0 }), -EFAULT);
+	ck_assert_int_eq(hypercall_dispatch(RING3_CALL_MULTICALL, (uint64_t[6]){ 4 * MIB - 128, 3, 0 }),
+			 -EFAULT);
 	ck_assert_int_eq(hypercall_dispatch(RING3_CALL_MULTICALL, (uint64_t[6]){ 0x1000, 257, 0 }), -EINVAL);
 }
 END_TEST

@@ -129,7 +129,8 @@ START_TEST(nested)
 	for (uint64_t n = 1; n <= 5; n++) {
 		ck_assert_int_eq(recording_read(&reader, n, &r), RECORDING_GOOD);
 		ck_assert_uint_eq(r.flags, n == 1 || n == 5 ? 0 : RECORDING_INNER);
-		ck_assert_uint_eq(r.number, n == 1 ? RING3_CALL_MULTICALL : n == 5 ? 0 : RING3_CALL_MULTICALL + 1);
+		ck_assert_uint_eq(r.number, n == 1 ? RING3_CALL_MULTICALL : n == 5 ? 0 :
+				  RING3_CALL_MULTICALL + 1);
 	}
 }
 END_TEST
@@ -413,7 +414,8 @@ START_TEST(names)
 }
 END_TEST
 
-static void check_memory(uint64_t number, unsigned argument, const void *bytes, size_t length, const char *want)
+static void check_memory(uint64_t number, unsigned argument, const void *bytes, size_t length,
+			 const char *want)
 {
 	char text[512];
 

@@ -13,7 +13,8 @@ CASE_MACHINE("--disk null=64M,device=pv");
 /* 8-byte aligned, and whole pages; nothing of them is RAM. */
 static uint64_t nowhere[] = {
 	0 /* the end of RAM */, 0xc0000000, 0xd0000000, 0xfec00000, 0xfee00000, 0xfffff000, NOT_RAM,
-	1ul << 51, 1ul << 52, 1ul << 62, 1ul << 63, -4096ul, 0x7fff80100000, 0xffffffff80100000, 0xffff888000100000,
+	1ul << 51, 1ul << 52, 1ul << 62, 1ul << 63, -4096ul,
+	0x7fff80100000, 0xffffffff80100000, 0xffff888000100000,
 };
 
 /* Arguments that get as far as the address. */

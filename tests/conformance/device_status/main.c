@@ -25,7 +25,8 @@ static void one(uint64_t n)
 	CALLS(3, DEVICE_STATUS, n, RING3_STATUS_READ);
 	for (unsigned bit = 0; bit < 64; bit++)
 		if (!(offered >> bit & 1))
-			expect_equal(CALL(DEVICE_FEATURES, n, VERSION_1 | 1ul << bit), HYPERCALL_EINVAL, "bit %u", bit);
+			expect_equal(CALL(DEVICE_FEATURES, n, VERSION_1 | 1ul << bit),
+				     HYPERCALL_EINVAL, "bit %u", bit);
 	CALLS(0, DEVICE_FEATURES, n, VERSION_1);
 	CALLS(0, DEVICE_FEATURES, n, 0);
 	CALLS(3, DEVICE_STATUS, n, 11);

@@ -33,7 +33,8 @@ void test_main(void)
 	print("the first: %lx\n", which);
 	for (unsigned i = 0; i < 50; i++) {
 		CALLS(case_features & FEATURE(EVENTS) ? ENOMEM : HYPERCALL_ENOSYS, EVENT_SETUP, 0, 0);
-		CALLS(case_features & FEATURE(MMU) ? HYPERCALL_EBUSY : HYPERCALL_ENOSYS, MMU_LOAD, cr3_read(), 0);
+		CALLS(case_features & FEATURE(MMU) ? HYPERCALL_EBUSY : HYPERCALL_ENOSYS,
+		      MMU_LOAD, cr3_read(), 0);
 		CALLS(0, YIELD);
 	}
 }

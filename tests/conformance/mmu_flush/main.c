@@ -91,7 +91,8 @@ static void other_spaces(void)
 		expect_equal(seen(), 1);
 		CALLS(0, MMU_LOAD, kernel, RING3_MMU_LOAD_KEEP);
 		map(other, SEEN, 2 + kind, USER);
-		CALLS(0, MMU_FLUSH, kind, kind <= RING3_FLUSH_SPACE ? other | 9 : 0, range ? SEEN : 0, range ? 1 : 0);
+		CALLS(0, MMU_FLUSH, kind, kind <= RING3_FLUSH_SPACE ? other | 9 : 0,
+		      range ? SEEN : 0, range ? 1 : 0);
 		CALLS(0, MMU_LOAD, other | 9, RING3_MMU_LOAD_KEEP);
 		expect_equal(seen(), 2 + kind, "kind %u", kind);
 		CALLS(0, MMU_LOAD, kernel, 0);

@@ -76,7 +76,8 @@ static void kernel_pages(void)
 	volatile uint64_t *p = (volatile uint64_t *)TEST_BASE;
 
 	for (unsigned i = 0; i < 20; i++) {
-		expect_equal(update(kernel, TEST_BASE, 1, pages[i] | PTE_P | PTE_W | (i & 1 ? PTE_G : 0), 0), 1);
+		expect_equal(update(kernel, TEST_BASE, 1, pages[i] | PTE_P | PTE_W | (i & 1 ? PTE_G : 0), 0),
+			     1);
 		expect_equal(*p, i, "the kernel's page");
 	}
 	expect_equal(update(kernel, TEST_BASE, 1, 0, 0), 1);
@@ -93,7 +94,8 @@ static void large_pages(void)
 	*(uint64_t *)phys_to_virt(large + 0x205000) = 0x222;
 	expect_equal(update(kernel, va, 2, large | USER | PTE_PS, RING3_MMU_UPDATE_PREFILL), 1);
 	expect_equal(seen_at(va + 0x5000), 0x111);
-	list[0] = (struct ring3_mmu_update){ entry_pa(kernel, va, 2), (large + 0x200000) | USER | PTE_PS, va + 0x5000 };
+	list[0] = (struct ring3_mmu_update){ entry_pa(kernel, va, 2), (large + 0x200000) | USER | PTE_PS,
+					     va + 0x5000 };
 	CALLS(1, MMU_UPDATE, list_pa, 1, kernel);
 	expect_equal(seen_at(va + 0x5000), 0x222, "another large page");
 	expect_equal(update(kernel, va + 0x5000, 2, 0, 0), 1);
@@ -113,7 +115,8 @@ static void another_space(void)
 		expect_equal(seen(), i - 1);
 		CALLS(0, MMU_LOAD, kernel | 6, RING3_MMU_LOAD_KEEP);
 		seen();
-		list[0] = (struct ring3_mmu_update){ entry_pa(other, SEEN, 1) | (i & 1), pages[i] | USER, SEEN };
+		list[0] = (struct ring3_mmu_update){ entry_pa(other, SEEN, 1) | (i & 1),
+						     pages[i] | USER, SEEN };
 		CALLS(1, MMU_UPDATE, list_pa, 1, other | 5);
 	}
 	CALLS(0, MMU_LOAD, kernel, 0);
@@ -140,8 +143,9 @@ static void refuses(void)
 	expect_equal(seen(), 4, "nothing was done");
 	/* The third is bad: two were done, and the fourth was not. */
 	for (unsigned i = 0; i < 4; i++)
-		list[i] = (struct ring3_mmu_update){ entry_pa(kernel, RANGE + i * PAGE_SIZE, 1) | (i == 2 ? 4 : 0),
-						     pages[300 + i] | USER, RANGE + i * PAGE_SIZE };
+		list[i] = (struct ring3_mmu_update){
+			entry_pa(kernel, RANGE + i * PAGE_SIZE, 1) | (i == 2 ? 4 : 0),
+			pages[300 + i] | USER, RANGE + i * PAGE_SIZE };
 	CALLS(2, MMU_UPDATE, list_pa, 4, kernel);
 	expect_equal(seen_at(RANGE), 300);
 	expect_equal(seen_at(RANGE + PAGE_SIZE), 301);

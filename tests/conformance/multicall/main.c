@@ -15,7 +15,8 @@ static struct ring3_multicall *calls;
 
 static void set(unsigned n, uint64_t number, uint64_t a, uint64_t b, uint64_t c)
 {
-	calls[n] = (struct ring3_multicall){ number, { a, b, c, 0x1111, 0x2222, 0x3333 }, 0x5a5a5a5a5a5a5a5a };
+	calls[n] = (struct ring3_multicall){ number, { a, b, c, 0x1111, 0x2222, 0x3333 },
+					     0x5a5a5a5a5a5a5a5a };
 }
 
 /* All of it: interrupts are off, so nothing may stop it. */

@@ -34,8 +34,8 @@ static inline void block_memory(struct block *b, uint32_t event)
 	b->setup_pa = page_alloc();
 	b->data_pa = page_alloc();
 	b->setup = phys_to_virt(b->setup_pa);
-	*b->setup = (struct ring3_queue){ .size = sizeof(*b->setup), .entries = VIRTIO_ENTRIES, .event = event,
-					  .desc = desc, .avail = avail, .used = used };
+	*b->setup = (struct ring3_queue){ .size = sizeof(*b->setup), .entries = VIRTIO_ENTRIES,
+					  .event = event, .desc = desc, .avail = avail, .used = used };
 	b->desc = phys_to_virt(desc);
 	b->avail = phys_to_virt(avail);
 	b->used = phys_to_virt(used);

@@ -62,7 +62,7 @@ void case_find(void);
 
 /* A call by number with `count` arguments; the result.  Checks what is said above. */
 int64_t case_call(uint64_t number, const uint64_t *args, unsigned count);
-#define CASE_ARGS(...)	(const uint64_t[]){ 0, ##__VA_ARGS__ }
+#define CASE_ARGS(...)	((const uint64_t[]){ 0, ##__VA_ARGS__ })
 #define CALL_NUMBER(number, ...)						\
 	case_call(number, CASE_ARGS(__VA_ARGS__) + 1, sizeof(CASE_ARGS(__VA_ARGS__)) / 8 - 1)
 #define CALL(name, ...)		CALL_NUMBER(RING3_CALL_##name, ##__VA_ARGS__)
