@@ -60,7 +60,8 @@ def exits(delta):
         "return": get("returns"),
         "msr": get("msr"),
         "control": get("control"),
-        "instruction": max(get("exit_callout") - told_apart, 0),
+        # (Loads and stores by a call of their own, to user memory or a device's, count apart.)
+        "instruction": max(get("exit_callout") + get("user_accesses") - told_apart, 0),
         "fault": get("exit_fault"),
         "lookup": get("exit_lookup"),
         "kick": get("exit_kick"),
