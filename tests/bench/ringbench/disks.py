@@ -2,13 +2,13 @@
 """ring3 bench io: disks and networks.
 
 The same file, the same fio with the same engine, the same guest kernel with one virtual CPU and no
-disk scheduler of its own; networks over a tap (natively: between two network namespaces).  The
-systems are measured in turn, --passes times over, there and back, with a rest before each: disks of
-cloud machines have budgets that who comes first spends.
+disk scheduler of its own; networks over a tap (natively: between two network namespaces).  Each
+machine is booted for a few jobs (ROUNDS), in which the systems take turns; nothing else runs.
 
-fio says when it begins (exec_prerun), the network program too.  CPU time and counters are sampled
-between 15 % and 85 % of the run, so that neither the start nor the end counts; operations in
-between are those the back-ends counted, or the rate times the time where nobody counts.
+Disks of cloud machines have budgets, so what comes first is measured on a better disk.  In rounds
+that reach the disk the host's own figure is therefore taken again between any two systems; what a
+system is held against is the mean of the two beside it, a moment before and after ("native" of a
+record, of_native).  Every second pass goes the other way round; --rest is before each turn.
 """
 import os
 import re
@@ -17,10 +17,9 @@ import subprocess
 import tempfile
 import time
 
-from . import counters, guest, host
+from . import guest, host, places
 
 NAME = "io"
-PORT = 7700
 # system: kind of machine, disk, card, --pv
 SYSTEMS = {
     "native": None,
@@ -29,12 +28,8 @@ SYSTEMS = {
     "ring3-pv": ("ring3", "pv", "pv", "ring3"),
     "tcg-ide": ("tcg", "ide", "e1000", "none"),
     "tcg-virtio": ("tcg", "virtio", "virtio", "none"),
-    "ring3-virtio-abi": (
-        "ring3",
-        "virtio",
-        "virtio",
-        "ring3",
-    ),  # only by --only: the kernel's part of the gain
+    # Only by --only: what of the gain is the kernel's.
+    "ring3-virtio-abi": ("ring3", "virtio", "virtio", "ring3"),
 }
 DEFAULT = ["native", "ring3-ide", "ring3-virtio", "ring3-pv", "tcg-ide", "tcg-virtio"]
 TEXT = {
@@ -61,209 +56,49 @@ DISK_JOBS = {
 }
 NET_JOBS = {"tcp send": ("send", "mbs"), "tcp receive": ("receive", "mbs"), "ping-pong": ("pingpong", "us")}
 JOBS = list(DISK_JOBS) + list(NET_JOBS)
+# Jobs that one boot serves, and whether the host is measured again beside each system.
+ROUNDS = [([job], True) for job in DISK_JOBS if DISK_JOBS[job][1] == "none"] + [
+    (["cached rand-read d1", "cached rand-read d32"], False),
+    (["cached rand-write d32"], False),
+    (list(NET_JOBS), False),
+]
 UNITS = {"iops": "IOPS", "mbs": "MB/s", "us": "us"}
 
 BODY = """
 for module in /modules/*.ko; do [ -e $module ] && insmod $module; done
 sectors=$(sed -n 's/.*bench.sectors=\\([0-9]*\\).*/\\1/p' /proc/cmdline)
 for i in 1 2 3 4 5 6 7 8 9 10; do
-	[ -e /disk ] || for size in /sys/block/*/size; do
+	[ -e /disk ] || [ $sectors = 0 ] || for size in /sys/block/*/size; do
 		[ "$(cat $size)" = "$sectors" ] || continue
 		name=${size%/size} name=${name##*/}
 		echo none >/sys/block/$name/queue/scheduler
 		ln -s /dev/$name /disk
 	done
-	[ -e /disk ] || sleep 0.3
+	[ -e /disk ] || [ $sectors = 0 ] || sleep 0.3
 done
 for net in /sys/class/net/*; do
-	[ -e $net/device ] && ip link set ${net##*/} up && ip addr add 10.99.0.2/24 dev ${net##*/}
+	[ -e $net/device ] && ip link set ${net##*/} up && ip addr add 10.99.0.2/24 dev ${net##*/} &&
+		ping -c 1 -w 3 10.99.0.1 >/dev/null 2>&1
 done
-ping -c 1 -w 3 10.99.0.1 >/dev/null 2>&1
 exec env PS1=guest: setsid cttyhack sh
 """
 MARK = "#!/bin/sh\n# SPDX-License-Identifier: MIT\necho @@run >/dev/console\n"
 
 
-def fio_words(arguments, target, seconds, direct, engine):
-    return (
-        "fio --name=j --filename=%s --size=100%% --direct=%d --ioengine=%s --norandommap=1 --randrepeat=0 "
-        "--thread=1 --time_based=1 --runtime=%dms --output-format=terse --terse-version=3 --gtod_reduce=0 %s"
-        % (target, direct, engine, seconds * 1000, arguments)
-    )
-
-
-def block_of(arguments):
-    """Bytes of one operation."""
-    return 1 << 20 if "--bs=1M" in arguments else 4096
-
-
-def fio_result(text):
-    line = [l for l in text.split("\n") if l.startswith("3;fio")]
-    if not line:
-        raise guest.Failure("fio said: " + text[-300:])
-    f = line[0].split(";")
-    base = 5 if float(f[7]) else 46  # the reads' fields, or the writes'
-    found = {"mbs": float(f[base + 1]) * 1024 / 1e6, "iops": float(f[base + 2]), "us": float(f[base + 34])}
-    for field in f[base + 12 : base + 32]:
-        percent, _, value = field.partition("%=")
-        key = {"50.000000": "p50", "99.000000": "p99", "99.900000": "p999"}.get(percent)
-        if key:
-            found[key] = float(value)
-    return found
-
-
-def net_result(text, kind):
-    words = text.replace("@@run", "").split()
-    if kind == "pingpong":
-        mean, median, p99 = (float(w) for w in words[-3:])
-        return {"us": mean, "iops": 1e6 / mean, "p50": median, "p99": p99}
-    return {"mbs": float(words[-1])}
-
-
-def accounted(found, first, last, what):
-    """Adds what an operation cost: what = bytes of a disk's operation, "stream" or "pingpong"."""
-    seconds, cpu, delta = first.until(last)
-    rate = found["iops"] if what != "stream" else found["mbs"]  # CPU of a stream: per MB
-    if cpu and rate:
-        found["cpu_us"] = cpu * 1e6 / (rate * seconds)
-    if not delta:
-        return found
-    if what in ("stream", "pingpong"):
-        packets = delta["frames_sent"] + delta["frames_received"]
-        found.update(counters.per(delta, packets), per="packet")
-        if packets:
-            found["packet_bytes"] = delta["frame_bytes"] / packets
-    else:
-        found.update(counters.per(delta, delta["disk_bytes"] / what), per="operation")
-    return found
-
-
-class Native:
-    def __init__(self, bench):
-        self.bench, self.peer = bench, None
-        if bench.net:
-            self.peer = subprocess.Popen(["unshare", "--net", "sleep", "3600"])
-            time.sleep(0.3)
-            self.inside = ["nsenter", "--net=/proc/%d/ns/net" % self.peer.pid]
-            host.run(
-                [
-                    "ip",
-                    "link",
-                    "add",
-                    "veth0",
-                    "type",
-                    "veth",
-                    "peer",
-                    "name",
-                    "veth1",
-                    "netns",
-                    str(self.peer.pid),
-                ]
-            )
-            host.run(["ip", "addr", "add", "10.98.0.1/24", "dev", "veth0"])
-            host.run(["ip", "link", "set", "veth0", "up"])
-            for words in (["addr", "add", "10.98.0.2/24", "dev", "veth1"], ["link", "set", "veth1", "up"]):
-                host.run(self.inside + ["ip"] + words)
-
-    def timed(self, words):
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        try:
-            time.sleep(0.15 + 0.15 * self.bench.seconds)
-            first = guest.Sample(host.cpu_seconds(process.pid))
-            time.sleep(0.7 * self.bench.seconds)
-            last = guest.Sample(host.cpu_seconds(process.pid))
-            text, errors = process.communicate(timeout=self.bench.seconds + 60)
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-        if process.returncode:
-            raise guest.Failure("status %d: %s" % (process.returncode, (text + errors).strip()[-300:]))
-        return text, first, last
-
-    def disk(self, arguments, cache):
-        text, *samples = self.timed(
-            fio_words(
-                arguments, self.bench.image, self.bench.seconds, cache == "none", self.bench.engine
-            ).split()
-        )
-        return accounted(fio_result(text), *samples, block_of(arguments))
-
-    def network(self, kind):
-        text, *samples = self.timed(
-            self.inside + [host.program("net"), kind, "10.98.0.1", str(PORT), str(self.bench.seconds)]
-        )
-        return accounted(net_result(text, kind), *samples, "pingpong" if kind == "pingpong" else "stream")
-
-    def end(self):
-        if self.peer:
-            self.peer.kill()
-            self.peer.wait()
-
-
-class Inside:
-    """A booted machine with the file as its disk and a card; one for each cache mode."""
-
-    def __init__(self, bench, system, cache):
-        self.bench = bench
-        kind, disk, card, pv = SYSTEMS[system]
-        file = (
-            "null=%d" % bench.size
-            if bench.null and kind == "tcg"
-            else "null=%dM" % (bench.size >> 20)
-            if bench.null
-            else bench.image
-        )
-        devices = guest.disk_words(kind, file, disk, cache) + (
-            guest.net_words(kind, card) if bench.net else []
-        )
-        self.guest = guest.Guest(
-            os.path.join(bench.out, "%s-%s.console" % (system, cache)),
-            kind,
-            bench.kernel,
-            bench.initrd,
-            pv,
-            devices,
-            "bench.sectors=%d" % (bench.size // 512),
-            "1G",
-        )
-        try:
-            self.guest.shell()
-            self.guest.run("test -b /disk/. -o -b /disk && fio --version")
-        except BaseException:
-            self.end()
-            raise
-
-    def timed(self, line):
-        self.guest.type(line + "\necho status=$?=\n")
-        self.guest.expect("@@run\n", 60)
-        time.sleep(0.15 * self.bench.seconds)
-        first = self.guest.sample()
-        time.sleep(0.7 * self.bench.seconds)
-        last = self.guest.sample()
-        text = self.guest.expect(r"(?s)^(.*?)guest:status=(\d+)=\nguest:", self.bench.seconds + 60)
-        if text.group(2) != b"0":
-            raise guest.Failure("status %s: %s" % (text.group(2).decode(), text.group(1).decode()[-300:]))
-        return text.group(1).decode(errors="replace").replace("\r", ""), first, last
-
-    def disk(self, arguments, _cache):
-        text, *samples = self.timed(
-            fio_words(
-                arguments + " --exec_prerun=/mark",
-                "$(readlink /disk)",
-                self.bench.seconds,
-                1,
-                self.bench.engine,
-            )
-        )
-        return accounted(fio_result(text), *samples, block_of(arguments))
-
-    def network(self, kind):
-        text, *samples = self.timed("/net %s 10.99.0.1 %d %s" % (kind, PORT, self.bench.seconds))
-        return accounted(net_result(text, kind), *samples, "pingpong" if kind == "pingpong" else "stream")
-
-    def end(self):
-        self.guest.end()
+def beside_native(taken):
+    """Adds to records of one job what the host reached beside them: native, native_us, of_native."""
+    for i, (system, record) in enumerate(taken):
+        before = [r for s, r in taken[:i] if s == "native"][-1:]
+        after = [r for s, r in taken[i + 1 :] if s == "native"][:1]
+        beside = before + after
+        if system == "native" or not beside:
+            continue
+        native = sum(r["value"] for r in beside) / len(beside)
+        better = record["better"] == "higher"
+        record["native"] = native
+        record["of_native"] = record["value"] / native if better else native / record["value"]
+        if "us" in record and all("us" in r for r in beside):
+            record["native_us"] = sum(r["us"] for r in beside) / len(beside)
 
 
 class Bench:
@@ -273,7 +108,7 @@ class Bench:
         self.out = args.out
         self.passes = args.passes or 1
         self.size = args.size << 20
-        self.net = self.server = self.made = None
+        self.net = self.server = self.made = self.image = None
         self.jobs = [j for j in JOBS if re.search(args.jobs, j)]
         self.systems = args.systems(self, SYSTEMS, DEFAULT)
 
@@ -359,38 +194,80 @@ class Bench:
             self.results.note("fio uses libaio: this host refuses it io_uring")
         return "libaio" if done.returncode else "io_uring"
 
+    def rounds(self):
+        """[(jobs, the systems in their order)] of one pass."""
+        found = []
+        for jobs, beside in ROUNDS:
+            jobs = [j for j in jobs if j in self.jobs]
+            if jobs:
+                found.append((jobs, self.turns(beside)))
+        return found
+
+    def turns(self, beside):
+        if not beside or "native" not in self.systems:
+            return list(self.systems)
+        # QEMU's figures are held against ring3's: the host before them will do.
+        turns = ["native"]
+        for system in self.systems:
+            if system.startswith("ring3"):
+                turns += [system, "native"]
+        return turns + [s for s in self.systems if s.startswith("tcg")]
+
     def steps(self):
-        return len(self.systems) * len(self.jobs) * self.passes
+        return self.passes * sum(len(jobs) * len(turns) for jobs, turns in self.rounds())
 
     def measure(self, progress):
+        for name in os.listdir(self.out):
+            if re.fullmatch(r"io-.*\.console", name):
+                os.unlink(os.path.join(self.out, name))
         if self.net:
-            self.server = subprocess.Popen([host.program("net"), "serve", str(PORT)])
+            self.server = subprocess.Popen([host.program("net"), "serve", str(places.PORT)])
         for number in range(self.passes):
-            for system in self.systems if number % 2 == 0 else reversed(self.systems):
-                time.sleep(self.args.rest)
-                for cache in ("none", "writeback"):
-                    self.machine(progress, system, cache)
+            for jobs, turns in self.rounds():
+                self.round(progress, jobs, turns if number % 2 == 0 else turns[::-1])
 
-    def machine(self, progress, system, cache):
-        jobs = [j for j in self.jobs if (DISK_JOBS[j][1] if j in DISK_JOBS else "none") == cache]
-        if not jobs:
-            return
+    def round(self, progress, jobs, turns):
+        measured = []  # in their order: (system, {job: record})
+        try:
+            for system in turns:
+                found = {}
+                measured.append((system, found))
+                time.sleep(self.args.rest)
+                self.turn(progress, system, jobs, found)
+        finally:
+            for job in jobs:
+                taken = [(system, found[job]) for system, found in measured if job in found]
+                beside_native(taken)
+                for _, record in taken:
+                    self.results.add(record)
+
+    def turn(self, progress, system, jobs, found):
+        """One system's part of a round, into found."""
+        cache = DISK_JOBS[jobs[0]][1] if jobs[0] in DISK_JOBS else None
         if cache == "writeback" and self.image:
             self.warm()
         left = len(jobs)
+        where = None
         try:
-            where = Native(self) if system == "native" else Inside(self, system, cache)
-            try:
-                for job in jobs:
-                    progress.begin(system, job)
-                    left -= 1
-                    self.job(progress, where, system, job)
-            finally:
-                where.end()
+            for job in jobs:
+                progress.begin(system, job)
+                left -= 1
+                if not where and system == "native":
+                    where = places.Native(self, cache is None)
+                elif not where:
+                    where = places.Inside(self, system, SYSTEMS[system], cache, cache is None)
+                found[job] = self.job(progress, where, system, job)
         except guest.Failure as failure:
             progress.end("failed")
             progress.skip(left)
-            self.results.note("%s, cache=%s: %s" % (system, cache, failure))
+            self.results.note("%s, %s: %s" % (system, job, failure))
+        finally:
+            if where:
+                where.end()
+        # What was written must be the disk's own affair before the next one is measured.
+        if "write" in jobs[0] and self.image:
+            os.sync()
+            time.sleep(min(2, self.args.rest))
 
     def job(self, progress, where, system, job):
         if job in DISK_JOBS:
@@ -399,7 +276,16 @@ class Bench:
         else:
             kind, key = NET_JOBS[job]
             found = where.network(kind)
-        record = dict(
+        progress.end(
+            "%.1f %s%s%s"
+            % (
+                found[key],
+                UNITS[key],
+                "" if "cpu_us" not in found else ", %.1f us CPU" % found["cpu_us"],
+                "" if "exits_total" not in found else ", %.1f exits" % found["exits_total"],
+            )
+        )
+        return dict(
             found,
             bench=NAME,
             job=job,
@@ -409,20 +295,6 @@ class Bench:
             value=found[key],
             better="lower" if key == "us" else "higher",
         )
-        self.results.add(record)
-        progress.end(
-            "%.1f %s%s%s"
-            % (
-                record["value"],
-                UNITS[key],
-                "" if "cpu_us" not in record else ", %.1f us CPU" % record["cpu_us"],
-                "" if "exits_total" not in record else ", %.1f exits" % record["exits_total"],
-            )
-        )
-        # What a job wrote must be the disk's own affair before the next one is measured.
-        if "write" in job and self.image:
-            os.sync()
-            time.sleep(min(2, self.args.rest))
 
     def what(self, job):
         if job in DISK_JOBS:

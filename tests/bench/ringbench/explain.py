@@ -41,7 +41,9 @@ def _reasons(a, b):
 
 
 def pair(a, b):
-    """b held against a."""
+    """b held against a; against the host as it was beside b."""
+    if a["system"] == "native" and "native" in b:
+        a = dict(a, value=b["native"])
     ratio = b["value"] / a["value"] if a["value"] else 0
     if b["better"] == "lower":
         words = "%s %s against %s: %s" % (

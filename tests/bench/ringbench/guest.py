@@ -36,7 +36,7 @@ END = "poweroff -f\n"
 
 
 class Kernel:
-    """name: for the reader; path; pv: with PV rows; modules: a stock kernel's name, to take them of."""
+    """name: for the reader; path; pv: with PV rows; modules: where a stock kernel's lie."""
 
     def __init__(self, name, path, pv, modules):
         self.name, self.path, self.pv, self.modules = name, path, pv, modules
@@ -44,19 +44,21 @@ class Kernel:
 
 def pv_kernel():
     """The paravirtual kernel, or None."""
-    for path in (
-        os.path.join(host.WORK, "pv-guest/vmlinuz"),
-        os.path.join(host.ROOT, "build/pv-guest/vmlinuz"),
-        os.path.join(host.ROOT, "pv-guest/vmlinuz"),
-    ):
-        if os.path.exists(path):
+    for place in (host.BUILD, os.path.join(host.ROOT, "build"), host.ROOT):
+        path = os.path.join(place or "", "pv-guest/vmlinuz")
+        if place and os.path.exists(path):
             return Kernel("PV kernel", path, True, None)
     return None
 
 
 def stock_kernel(name):
-    path = host.tool("fetch-kernel", name, host.KERNELS).split("\n")[-1]
-    return Kernel("Debian's %s kernel" % name, path, False, name)
+    ready = os.path.join(host.READY_KERNELS, name, "vmlinuz")
+    kernels = host.READY_KERNELS
+    if not host.writable(kernels):  # somebody else's: as it is, or one of our own
+        kernels = os.path.join(host.WORK, "kernels")
+    if kernels == host.READY_KERNELS or not os.path.exists(ready):
+        ready = host.tool("fetch-kernel", name, kernels).split("\n")[-1]
+    return Kernel("Debian's %s kernel" % name, ready, False, os.path.dirname(ready))
 
 
 def find_kernel(option, fallback):

@@ -21,21 +21,40 @@ class Unavailable(Exception):
     """Something cannot be measured here; the text says why, for the user."""
 
 
-def _work():
+def _build():
+    """The build directory; None: this is an installed tree, which has none."""
     if os.environ.get("BUILD"):
         return os.path.abspath(os.environ["BUILD"])
-    if IN_TREE:
-        beside = os.path.dirname(os.path.abspath(os.environ.get("RING3", "")))
-        return beside if os.path.exists(os.path.join(beside, "libring3.a")) else os.path.join(ROOT, "build")
+    if not IN_TREE:
+        return None
+    beside = os.path.dirname(os.path.abspath(os.environ.get("RING3", "")))
+    return beside if os.path.exists(os.path.join(beside, "libring3.a")) else os.path.join(ROOT, "build")
+
+
+def writable(directory):
+    """Whether files can be made there; the directory, if need be, is made."""
+    try:
+        os.makedirs(directory, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(directory, os.W_OK | os.X_OK)
+
+
+def _work():
+    """Where this user can keep things; None: nowhere but in --out."""
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return os.path.join(cache, "ring3")
+    for directory in (BUILD, os.path.join(cache, "ring3")):
+        if directory and writable(directory):
+            return directory
+    return None
 
 
+BUILD = _build()
 WORK = _work()
-RING3 = os.path.abspath(os.environ.get("RING3") or os.path.join(WORK, "ring3"))
-KERNELS = os.environ.get("KERNELS") or (os.path.join(ROOT, "build") if IN_TREE else WORK) + "/kernels"
+RING3 = os.path.abspath(os.environ.get("RING3") or os.path.join(BUILD or "", "ring3"))
+# Kernels that are there already, and where this user can put others.
+READY_KERNELS = os.environ.get("KERNELS") or os.path.join(ROOT, "build/kernels")
 os.environ["RING3"] = RING3
-os.environ["KERNELS"] = KERNELS
 sys.path.insert(0, os.path.join(ROOT, "tests/boot"))
 QEMU = shutil.which("qemu-system-x86_64")
 
@@ -44,16 +63,32 @@ def say(text):
     print("bench: " + text, file=sys.stderr, flush=True)
 
 
+def use(out):
+    """Results go to out; so does all else if there is no other place."""
+    global WORK
+    if not writable(out):
+        raise Unavailable("cannot write to %s; --out says where to" % out)
+    WORK = WORK or out
+
+
 class Progress:
-    """Lines "[3/24] system: job", each completed by what was measured."""
+    """Lines "[3/24, 2 min] system: job", each completed by what was measured; minutes left."""
 
     def __init__(self, total):
-        self.total, self.done = total, 0
+        self.total, self.done, self.start = total, 0, time.monotonic()
+
+    def left(self):
+        """At the pace there was; nothing before there was one."""
+        if self.done < 5 or self.done > self.total:
+            return ""
+        seconds = (time.monotonic() - self.start) / self.done * (self.total - self.done)
+        return ", %.0f min" % (seconds / 60) if seconds > 90 else ", %.0f s" % seconds
 
     def begin(self, system, job):
+        left = self.left()
         self.done += 1
         print(
-            "bench: [%d/%d] %s: %s ... " % (self.done, self.total, system, job),
+            "bench: [%d/%d%s] %s: %s ... " % (self.done, self.total, left, system, job),
             end="",
             file=sys.stderr,
             flush=True,
@@ -129,13 +164,12 @@ def _compile(name, sources, out):
             "-Wextra",
             "-Wno-missing-field-initializers",
             "-static",
-            "-o",
-            out,
         ]
         + sources
     )
     try:
-        run(words)
+        run(words + ["-o", out + ".new"])
+        os.rename(out + ".new", out)
     except OSError:
         raise Unavailable("no %s to compile the program that measures" % words[0]) from None
     except subprocess.CalledProcessError:
@@ -147,8 +181,14 @@ def program(name):
     ready = os.path.join(ROOT, "programs", name)
     if os.path.exists(ready):
         return ready
+    if not WORK:
+        raise Unavailable("there is no place to compile the program that measures; --out gives it one")
     if name == "cost.elf":
-        target = os.path.join(WORK, "guest/high/abi/cost.elf")
+        target = os.path.join(BUILD or WORK, "guest/high/abi/cost.elf")
+        if not os.access(BUILD or WORK, os.W_OK):
+            if os.path.exists(target):
+                return target
+            target = os.path.join(WORK, "guest/high/abi/cost.elf")
         try:
             run(
                 [
@@ -157,7 +197,7 @@ def program(name):
                     "--no-print-directory",
                     "-C",
                     os.path.join(ROOT, "tests/guest"),
-                    "BUILD=" + WORK,
+                    "BUILD=" + target[: -len("/guest/high/abi/cost.elf")],
                     target,
                 ],
                 stderr=subprocess.STDOUT,
@@ -167,10 +207,16 @@ def program(name):
         return target
     here = os.path.join(ROOT, "tests/bench")
     sources = sorted(os.path.join(here, f) for f in os.listdir(here) if re.match(name + r".*\.[ch]$", f))
-    out = os.path.join(WORK, "bench/programs", name)
-    if not os.path.exists(out) or os.path.getmtime(out) < max(os.path.getmtime(f) for f in sources):
+    newest = max(os.path.getmtime(f) for f in sources)
+    for place in (BUILD, WORK):
+        out = os.path.join(place or WORK, "bench/programs", name)
+        if os.path.exists(out) and os.path.getmtime(out) >= newest:
+            return out
+    try:
         os.makedirs(os.path.dirname(out), exist_ok=True)
-        _compile(name, [f for f in sources if f.endswith(".c")], out)
+    except OSError as error:
+        raise Unavailable("cannot compile the program that measures (%s)" % error) from None
+    _compile(name, [f for f in sources if f.endswith(".c")], out)
     return out
 
 

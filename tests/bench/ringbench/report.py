@@ -138,11 +138,7 @@ def write(results, targets, path):
     if not plots.available():
         notes.append("no plots: matplotlib is not installed (Debian: python3-matplotlib)")
     parts += ['<p class="note">%s</p>' % _escape(note) for note in notes]
-    parts.append(
-        "<p>CPU us: the host's CPU time of an operation, of all the machine's processes (TCP streams: of an "
-        'MB). Exits: ways from guest code to ring3, of an operation (networks: of a packet). "of": how '
-        "good in units of the other, above 1 is better.</p>"
-    )
+    parts += ["<p>%s</p>" % _escape(text) for text in [table.LEGEND] + table.steadiness(results)]
     if targets:
         parts += ["<h2>Targets</h2>", _targets(targets)]
     for bench in results.benches():

@@ -5,11 +5,20 @@ A record: bench, job, what (one operation, for the reader), system, unit, value,
 or "lower"), and what else is known of it: median, iops, mbs, us (mean latency), p50, p99, p999,
 cpu_us (the host's CPU time an operation), exits ({reason: per operation}), exits_total, hypercalls
 ({name: per operation}), packet_bytes, interrupts, host_calls, per ("operation", "packet", "boot").
+
+Of all that was measured of a job and system the best is kept; times, low, high say what there was.  Of
+disks and networks: native, native_us, what the host reached beside it, and of_native, how good it is in
+units of that; of_native_all, in each pass.
 """
 import csv
 import json
 
 COLUMNS = [
+    "times",
+    "low",
+    "high",
+    "native",
+    "of_native",
     "median",
     "iops",
     "mbs",
@@ -44,10 +53,18 @@ class Results:
 
     def add(self, record):
         """Keeps the better of two; the medians' too."""
+        record.update(times=1, low=record["value"], high=record["value"])
+        if "of_native" in record:
+            record["of_native_all"] = [record["of_native"]]
         old = self.get(record["bench"], record["job"], record["system"])
         if not old:
             self.records.append(record)
             return
+        for one, other in ((record, dict(old)), (old, dict(record))):
+            one["times"] += other["times"]
+            one["low"], one["high"] = min(one["low"], other["low"]), max(one["high"], other["high"])
+        if "of_native" in old and "of_native" in record:
+            old["of_native_all"] = record["of_native_all"] = old["of_native_all"] + record["of_native_all"]
         if "median" in old and "median" in record:
             old["median"] = record["median"] = min(old["median"], record["median"])
         # Counts of a pass in which they could not be taken come from the other one.

@@ -5,6 +5,11 @@ import textwrap
 from . import explain
 
 WIDE = ("cpu",)  # a column a system; the others: a line a job and system
+LEGEND = """\
+CPU us: the host's CPU time of an operation (TCP streams: of an MB), of all the machine's processes.
+Exits: ways from guest code to ring3, of an operation (networks: of a packet).
+Native: what the host itself reached beside it, the mean of a moment before and after (MB/s, us, or IOPS).
+"of": how good in units of the other, above 1 is better."""
 
 
 def figure(value):
@@ -58,10 +63,11 @@ def rows(results, bench):
         "p99.9",
         "CPU us",
         "exits",
+        "native",
         "of native",
         "of TCG",
     ]
-    keys = ["iops", "mbs", "us", "p50", "p99", "p999", "cpu_us", "exits_total"]
+    keys = ["iops", "mbs", "us", "p50", "p99", "p999", "cpu_us", "exits_total", "native", "of_native"]
     if bench == "boot":
         head, keys = ["", "", "ms", "median", "CPU us", "exits", "of TCG"], [
             "value",
@@ -74,10 +80,18 @@ def rows(results, bench):
         for n, system in enumerate(results.systems(bench, job)):
             r = results.get(bench, job, system)
             line = [job if n == 0 else "", label(job, system)] + [figure(r.get(k)) for k in keys]
-            if bench != "boot":
-                line.append(figure(ratio(results, bench, job, system, "native")))
             body.append(line + [figure(ratio(results, bench, job, system, twin(system)))])
     return head, body
+
+
+def steadiness(results):
+    """How far the host's own figures went apart while the systems took turns: [sentence]."""
+    found = []
+    for job in results.jobs("io"):
+        r = results.get("io", job, "native")
+        if r and r["times"] > 1:
+            found.append("%s %.0f to %.0f %s" % (job, r["low"], r["high"], r["unit"]))
+    return ["The host itself, lowest and highest: %s." % "; ".join(found)] if found else []
 
 
 def _wide(results, bench):
@@ -135,11 +149,9 @@ def write(results, targets, f, explanations=True):
         for line in _aligned(head, body, {0, 1, len(head) - 1} if bench in WIDE else {0, 1}):
             print(line, file=f)
     if results.benches():
-        print(
-            "\nCPU us: the host's CPU time of an operation (TCP streams: of an MB).  Exits: of an operation "
-            '(networks: of a packet).\n"of": how good in units of the other, above 1 is better.',
-            file=f,
-        )
+        print("\n" + LEGEND, file=f)
+    for text in steadiness(results):
+        print(textwrap.fill(text, 110, subsequent_indent="    "), file=f)
     if targets:
         print("\n== targets", file=f)
         lines = [
