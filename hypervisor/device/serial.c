@@ -64,6 +64,11 @@ void serial_divert(size_t (*room)(void), void (*input)(const uint8_t *bytes, siz
 	console_room();
 }
 
+void serial_print(const uint8_t *bytes, size_t n)
+{
+	uart_print(COM1, bytes, n);
+}
+
 struct uart_backend *serial_init(void)
 {
 	static struct uart_backend backend = { .write = serial_write, .drained = serial_drained };

@@ -112,6 +112,23 @@ static void flush_late(void *device)
 	flush(device);
 }
 
+static void output(struct uart *u, uint8_t byte)
+{
+	u->out[u->out_count++] = byte;
+	if (u->out_count == OUT_SIZE)
+		flush(u);
+	else if (u->out_count == 1)
+		timer_arm(&u->timer, clock_ns() + OUT_DELAY);
+}
+
+void uart_print(unsigned index, const uint8_t *bytes, size_t n)
+{
+	struct uart *u = &uarts[index];
+
+	for (size_t i = 0; u->backend && i < n; i++)
+		output(u, bytes[i]);
+}
+
 void uart_flush(void)
 {
 	for (unsigned i = 0; i < UART_COUNT; i++)
@@ -205,11 +222,7 @@ static void data_write(struct uart *u, uint8_t byte)
 		fifo_put(u, byte);
 		return;
 	}
-	u->out[u->out_count++] = byte;
-	if (u->out_count == OUT_SIZE)
-		flush(u);
-	else if (u->out_count == 1)
-		timer_arm(&u->timer, clock_ns() + OUT_DELAY);
+	output(u, byte);
 }
 
 static void fcr_write(struct uart *u, uint8_t value)

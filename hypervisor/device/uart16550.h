@@ -29,6 +29,8 @@ size_t uart_receive(unsigned index, const uint8_t *bytes, size_t n);
 size_t uart_room(unsigned index);
 /* The line's break condition (a debugger's or SysRq's attention signal). */
 void uart_break(unsigned index);
+/* Output of somebody else's, in order with the port's and collected like it. */
+void uart_print(unsigned index, const uint8_t *bytes, size_t n);
 /* Hand everything buffered to the back-ends; the loop calls it before it waits. */
 void uart_flush(void);
 

@@ -2,7 +2,7 @@
 /*
  * Calls about the console and the machine's end.
  *
- * Output goes to the console after what the serial port still holds.  Input is the
+ * Output is collected with the serial port's, in order with it.  Input is the
  * serial port's until the guest first asks for it here; then it waits in `input`,
  * and an event tells of it.
  */
@@ -49,8 +49,7 @@ int64_t call_console_write(const uint64_t *args)
 	text = ram_pointer(GPA(args[0]), length);
 	if (!text)
 		return -EFAULT;
-	platform_flush();
-	console_write(text, length);
+	serial_print(text, length);
 	return length;
 }
 
