@@ -24,4 +24,7 @@ void ring3_timer_event(void);
 /* What clocksource_default_clock() returns elsewhere. */
 extern struct clocksource clocksource_jiffies;
 
+/* arch/x86/mm/tlb.c: ranges of more pages are flushed by flushing everything. */
+extern unsigned long tlb_single_page_flush_ceiling;
+
 #endif

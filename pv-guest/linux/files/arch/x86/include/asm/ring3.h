@@ -133,6 +133,10 @@ int ring3_event_irq(unsigned int event);
 /* The page shared with this CPU, or NULL (feature VCPU_PAGE). */
 struct ring3_vcpu_page *ring3_vcpu_page(void);
 
+/* For arch/x86/mm/tlb.c; false: nothing was done, do it as on a PC. */
+bool __ring3_load_cr3(unsigned long cr3);
+bool __ring3_flush_pages(unsigned long cr3, unsigned long start, unsigned long end);
+
 #else
 
 static inline bool ring3_guest(void)
@@ -145,5 +149,28 @@ static inline bool ring3_has(unsigned int feature)
 	return false;
 }
 
+static inline bool __ring3_load_cr3(unsigned long cr3)
+{
+	return false;
+}
+
+static inline bool __ring3_flush_pages(unsigned long cr3, unsigned long start, unsigned long end)
+{
+	return false;
+}
+
 #endif /* CONFIG_RING3_GUEST */
+
+/* cr3 is what the register would get, X86_CR3_PCID_NOFLUSH included. */
+static inline bool ring3_load_cr3(unsigned long cr3)
+{
+	return ring3_has(RING3_FEATURE_MMU) && __ring3_load_cr3(cr3);
+}
+
+/* On this CPU, global ones, too; cr3: the space of user addresses. */
+static inline bool ring3_flush_pages(unsigned long cr3, unsigned long start, unsigned long end)
+{
+	return ring3_has(RING3_FEATURE_MMU) && __ring3_flush_pages(cr3, start, end);
+}
+
 #endif /* _ASM_X86_RING3_H */
