@@ -278,21 +278,29 @@ function table(	i, n, mask) {
 	print "#undef HYPERCALL\n#undef FEATURE\n#undef HINT"
 }
 
-function layout(	i, n) {
+# Calls and errors are no C, but as published as the rest is.
+function layout(	i, n, s) {
 	printf "\tprintf(\"version %%d.%%d\\n\", RING3_ABI_MAJOR, RING3_ABI_MINOR);\n"
 	for (i = 1; i <= structs; i++) {
-		printf "\tSTRUCT(%s);\n", struct_name[i]
+		printf "\tSTRUCT(%s, %d);\n", struct_name[i], struct_since[i]
 		for (n = 1; n <= fields[i]; n++)
-			printf "\tFIELD(%s, %s);\n", struct_name[i], field_name[i, n]
+			printf "\tFIELD(%s, %s, %d);\n", struct_name[i], field_name[i, n], field_since[i, n]
 	}
 	for (i = 1; i <= features; i++)
-		printf "\tVALUE(FEATURE_%s);\n", feature_name[i]
+		printf "\tVALUE(FEATURE_%s, %d);\n", feature_name[i], feature_since[i]
 	for (i = 1; i <= hints; i++)
-		printf "\tVALUE(HINT_%s);\n", hint_name[i]
+		printf "\tVALUE(HINT_%s, %d);\n", hint_name[i], hint_since[i]
 	for (i = 1; i <= consts; i++)
-		printf "\tVALUE(%s);\n", const_name[i]
-	for (i = 1; i <= calls; i++)
-		printf "\tVALUE(CALL_%s);\n", toupper(call_name[i])
+		printf "\tVALUE(%s, %d);\n", const_name[i], const_since[i]
+	for (i = 1; i <= calls; i++) {
+		s = ""
+		for (n = 1; n <= call_args[i]; n++)
+			s = s " " arg_type[i, n]
+		printf "\tVALUE(CALL_%s, %d);\n", toupper(call_name[i]), call_since[i]
+		printf "\tputs(\"call %s %s%s\");\n", call_name[i], call_feature[i], s
+	}
+	for (i = 1; i <= errors; i++)
+		printf "\tputs(\"error %s %d\");\n", error_name[i], error_number[i]
 }
 
 # A bar would end the table's cell.
