@@ -30,6 +30,7 @@
 	X(returns,		"kernel code",		"IRET and SYSRET")		\
 	X(msr,			"kernel code",		"accesses to MSRs")		\
 	X(control,		"kernel code",		"writes of control registers")	\
+	X(hlt,			"kernel code",		"HLT, each of them")		\
 	X(emulated,		"kernel code",		"instructions interpreted, CPL0")	\
 	X(emulated_user,	"user code",		"instructions interpreted, CPL3") \
 	X(syscalls,		"user code",		"system calls")			\

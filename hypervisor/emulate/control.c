@@ -29,6 +29,7 @@ enum emulate_result op_hlt(struct vcpu *vcpu, const struct op *op)
 {
 	if (!privileged(vcpu))
 		return EMULATE_EXCEPTION;
+	stats.hlt++;
 	op_done(vcpu, op);
 	vcpu->halted = VCPU_HALT_INTERRUPT;
 	return EMULATE_HALT;

@@ -204,6 +204,30 @@ def check_judged():
     verdict("table", "" if re.search(r"MISSED +cpu +hypercall", out.getvalue()) else "no MISSED line")
 
 
+def check_counted():
+    """Every exit is counted once, whatever it was for."""
+    from ringbench import counters
+
+    wrong = []
+    for values, wanted in (
+        # A HLT, a call, two device accesses of six by a call of their own; two that nothing is known of.
+        (
+            dict(exit_callout=7, user_accesses=6, mmio=2, returns=3, hlt=1, hypercall_halt=1, exit_fault=3),
+            dict(hypercall=1, mmio=2, halt=1, access=4, instruction=2, fault=3) | {"return": 3},
+        ),
+        # A device's memory and a port that were found out by host faults.
+        (
+            dict(exit_callout=1, user_accesses=1, mmio=2, pio=2, exit_fault=3),
+            dict(mmio=2, pio=2, fault=1),
+        ),
+    ):
+        found = counters.exits(values)
+        total = sum(values.get(name, 0) for name in ("exit_callout", "exit_fault", "user_accesses"))
+        if found != wanted or sum(found.values()) != total:
+            wrong.append("%s" % found)
+    verdict("counted", "; ".join(wrong))
+
+
 def check_beside():
     """A system is held against the host as it was beside it, not at its best."""
     from ringbench import disks, results as kept, table, targets
@@ -483,6 +507,7 @@ def check_stats():
 
 GROUPS = {
     "judged": check_judged,
+    "counted": check_counted,
     "beside": check_beside,
     "errors": check_errors,
     "io": check_io,

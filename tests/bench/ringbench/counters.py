@@ -18,6 +18,7 @@ REASONS = collections.OrderedDict(
         ("return", "IRET, SYSRET"),
         ("msr", "MSR"),
         ("control", "control register"),
+        ("access", "user memory"),
         ("instruction", "other instruction"),
         ("fault", "host fault, kernel code"),
         ("lookup", "code not translated yet"),
@@ -50,19 +51,22 @@ def exits(delta):
     """{reason: count}, reasons that did not occur left out."""
     get = lambda name: delta.get(name, 0)
     hypercalls = sum(calls(delta).values())
-    halts = max(get("halts") - get("hypercall_halt"), 0)  # those by HLT
-    told_apart = hypercalls + sum(get(name) for name in ("mmio", "pio", "returns", "msr", "control")) + halts
+    told_apart = hypercalls + sum(get(name) for name in ("pio", "returns", "msr", "control", "hlt"))
+    # Loads and stores that go by a call of their own count apart: of user memory, or a device's.
+    accesses = get("user_accesses") - get("mmio")
+    # Found out by a host fault, by what was counted already.
+    twice = max(-accesses, 0) + max(told_apart - get("exit_callout"), 0)
     found = {
         "hypercall": hypercalls,
         "mmio": get("mmio"),
         "pio": get("pio"),
-        "halt": halts,
+        "halt": get("hlt"),
         "return": get("returns"),
         "msr": get("msr"),
         "control": get("control"),
-        # (Loads and stores by a call of their own, to user memory or a device's, count apart.)
-        "instruction": max(get("exit_callout") + get("user_accesses") - told_apart, 0),
-        "fault": get("exit_fault"),
+        "access": max(accesses, 0),
+        "instruction": max(get("exit_callout") - told_apart, 0),
+        "fault": max(get("exit_fault") - twice, 0),
         "lookup": get("exit_lookup"),
         "kick": get("exit_kick"),
         "syscall": get("user_exit_syscall") + get("user_exit_int"),

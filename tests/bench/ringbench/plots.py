@@ -31,6 +31,7 @@ COLOURS = [
     "#d8a0a8",
     "#607080",
     "#c8b060",
+    "#7a9e9f",
 ]
 SYSTEMS = {"native": "#4c566a", "ide": "#d08770", "virtio": "#ebcb8b", "pv": "#5e9c6b", "tcg": "#b9c3d3"}
 
