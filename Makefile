@@ -233,7 +233,7 @@ BENCH_KERNEL	= $(MAKE) --no-print-directory pv-guest || echo 'bench: no PV kerne
 bench: all
 	$(Q).ci/install-packages check
 	$(Q)$(BENCH_KERNEL)
-	$(Q)$(BUILD)/ring3 bench boot cpu --out $(BUILD)/bench $(BENCH)
+	$(Q)$(BUILD)/ring3 bench boot cpu io --out $(BUILD)/bench $(BENCH)
 
 bench-io: all
 	$(Q).ci/install-packages check

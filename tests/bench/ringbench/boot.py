@@ -93,8 +93,7 @@ class Bench:
             self.results.note("%s: %s" % (system, failure))
         finally:
             machine.machine.end()
-            if os.path.exists(machine.stats):
-                os.unlink(machine.stats)
+            guest.remove(machine.stats)
 
     def end(self):
-        pass
+        guest.remove(os.path.join(self.out, "initramfs-boot.cpio"))

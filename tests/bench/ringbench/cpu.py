@@ -125,6 +125,8 @@ class Bench:
             progress.begin(system, words[1])
             progress.end("failed")
             self.results.note("%s: %s failed, status %s" % (system, words[1], words[2]))
+        if words[:1] == ["skipped"]:
+            progress.skip(1)
         if words[:1] != ["result"]:
             return
         name, best, median, unit = words[1], float(words[2]), float(words[3]), words[4]
@@ -174,7 +176,7 @@ class Bench:
             begin, before, operations = time.monotonic(), None, 0
             while True:
                 line = (
-                    machine.expect(r"(?m)^((result|failed|total|@count|@counted|@@done).*)\r?\n", 60)
+                    machine.expect(r"(?m)^((result|failed|skipped|total|@count|@counted|@@done).*)\r?\n", 60)
                     .group(1)
                     .decode()
                 )
@@ -216,5 +218,6 @@ class Bench:
             machine.end()
 
     def end(self):
+        guest.remove(os.path.join(self.out, "initramfs-cpu.cpio"))
         for line in self.clocks:
             self.results.about.append(("clock", line))

@@ -217,9 +217,6 @@ class Bench:
         return self.passes * sum(len(jobs) * len(turns) for jobs, turns in self.rounds())
 
     def measure(self, progress):
-        for name in os.listdir(self.out):
-            if re.fullmatch(r"io-.*\.console", name):
-                os.unlink(os.path.join(self.out, name))
         if self.net:
             self.server = subprocess.Popen([host.program("net"), "serve", str(places.PORT)])
         for number in range(self.passes):
@@ -321,5 +318,6 @@ class Bench:
         if self.server:
             self.server.kill()
             self.server.wait()
-        if self.made and os.path.exists(self.made):
-            os.unlink(self.made)
+        guest.remove(os.path.join(self.out, "initramfs-io.cpio"))
+        if self.made:
+            guest.remove(self.made)

@@ -35,6 +35,12 @@ dmesg -n 1
 END = "poweroff -f\n"
 
 
+def remove(path):
+    """If it is there."""
+    if os.path.exists(path):
+        os.unlink(path)
+
+
 class Kernel:
     """name: for the reader; path; pv: with PV rows; modules: where a stock kernel's lie."""
 
@@ -139,8 +145,6 @@ class Guest:
     """A machine that runs; `log` gets its console."""
 
     def __init__(self, log, kind, kernel, initrd, pv="none", devices=(), append="", memory="512M", prefix=()):
-        if os.path.exists(log):
-            os.unlink(log)
         self.kind = kind
         self.stats = log + ".stats"
         self.snapshot = 0
@@ -190,8 +194,7 @@ class Guest:
         except (Failure, OSError):
             pass
         self.machine.end()
-        if os.path.exists(self.stats):
-            os.unlink(self.stats)
+        remove(self.stats)
 
 
 class Sample:

@@ -68,7 +68,7 @@ def use(out):
     global WORK
     if not writable(out):
         raise Unavailable("cannot write to %s; --out says where to" % out)
-    WORK = WORK or out
+    WORK = WORK or os.path.join(out, "work")
 
 
 class Progress:

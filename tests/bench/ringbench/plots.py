@@ -3,17 +3,12 @@
 not installed: the report then has tables only, and says so."""
 import io
 import math
+import os
 import re
 
-from . import counters
+from . import counters, host
 
-try:
-    import matplotlib
-
-    matplotlib.use("svg")
-    from matplotlib import pyplot, ticker
-except ImportError:
-    matplotlib = None
+matplotlib = pyplot = ticker = None
 
 COLOURS = [
     "#5e9c6b",
@@ -37,7 +32,20 @@ SYSTEMS = {"native": "#4c566a", "ide": "#d08770", "virtio": "#ebcb8b", "pv": "#5
 
 
 def available():
-    return matplotlib is not None
+    """Looked for when it is wanted: that takes a while, and a directory for what it keeps."""
+    global matplotlib, pyplot, ticker
+    if matplotlib:
+        return True
+    if host.WORK:
+        os.environ.setdefault("MPLCONFIGDIR", os.path.join(host.WORK, "bench/matplotlib"))
+    try:
+        import matplotlib
+        from matplotlib import pyplot, ticker
+    except ImportError:
+        matplotlib = None
+        return False
+    matplotlib.use("svg")
+    return True
 
 
 def _svg(figure, name):
