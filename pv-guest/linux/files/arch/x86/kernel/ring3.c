@@ -35,6 +35,7 @@
 
 u64 ring3_features __ro_after_init;
 EXPORT_SYMBOL_GPL(ring3_features);
+u64 ring3_hints __ro_after_init;
 
 static bool guest __ro_after_init;
 static bool disabled __initdata;
@@ -171,6 +172,7 @@ static bool __init ring3_negotiate(u32 base)
 		return false;
 	}
 	ring3_features = features;
+	ring3_hints = (u64)edx << 32 | ecx;
 	for (i = 0; i < ARRAY_SIZE(names); i++)
 		if (features & names[i].feature)
 			strlcat(list, names[i].name, sizeof(list));

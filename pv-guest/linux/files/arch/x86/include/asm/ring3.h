@@ -104,6 +104,8 @@ static __always_inline long ring3_call6(unsigned long number, unsigned long a, u
 
 /* Features that both sides agreed on, as a mask; 0 on any other machine. */
 extern u64 ring3_features;
+/* What ring3 says about itself: bits RING3_HINT_* */
+extern u64 ring3_hints;
 
 /* True once ring3 was found and a version agreed on, which is before any driver runs. */
 bool ring3_guest(void);
