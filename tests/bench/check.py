@@ -455,27 +455,11 @@ def alive():
     return found
 
 
-def check_interrupt():
-    """Ctrl-C during the second job: the first one is kept, nothing stays behind."""
-    if not shutil.which("fio"):
-        print("SKIP bench/interrupt: no fio")
-        return
+def measuring(name):
+    """A run that has measured its first job: the process."""
+    options = "--quick --seconds 1 --passes 20 --null --jobs ^rand-read --only ring3-virtio --out"
     process = subprocess.Popen(
-        words(
-            "io",
-            "--quick",
-            "--seconds",
-            "1",
-            "--passes",
-            "20",
-            "--null",
-            "--jobs",
-            "^rand-read",
-            "--only",
-            "ring3-virtio",
-            "--out",
-            os.path.join(OUT, "interrupt"),
-        ),
+        words("io", *options.split(), os.path.join(OUT, name)),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -485,10 +469,28 @@ def check_interrupt():
         # A shell's background jobs ignore it, and so would what they start.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+    for line in process.stderr:
+        if "[2/" in line:
+            break
+    return process
+
+
+def left_alive():
+    """What is left of it after a moment."""
+    for _ in range(50):
+        if not alive():
+            break
+        time.sleep(0.1)
+    return ", ".join(alive())
+
+
+def check_interrupt():
+    """Ctrl-C during the second job: the first one is kept, nothing stays behind.  Nor after kill -9."""
+    if not shutil.which("fio"):
+        print("SKIP bench/interrupt: no fio")
+        return
+    process = measuring("interrupt")
     try:
-        for line in process.stderr:
-            if "[1/" in line and "IOPS" in line:
-                break
         machines = alive()
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         text, errors = process.communicate(timeout=60)
@@ -506,8 +508,15 @@ def check_interrupt():
     verdict(
         "interrupt-keeps", wrong or ("" if ("rand-read d1", "ring3-virtio") in found else str(sorted(found)))
     )
-    time.sleep(0.5)
-    verdict("interrupt-leaves-nothing", ", ".join(alive()))
+    verdict("interrupt-leaves-nothing", left_alive())
+    process = measuring("killed")
+    machines = alive()
+    process.kill()
+    process.communicate(timeout=60)
+    verdict(
+        "killed-leaves-nothing",
+        left_alive() or ("" if len(machines) > 1 else "only %d processes" % len(machines)),
+    )
 
 
 def check_stats():

@@ -218,7 +218,9 @@ class Bench:
 
     def measure(self, progress):
         if self.net:
-            self.server = subprocess.Popen([host.program("net"), "serve", str(places.PORT)])
+            self.server = subprocess.Popen(
+                [host.program("net"), "serve", str(places.PORT)], preexec_fn=host.bound()
+            )
         for number in range(self.passes):
             for jobs, turns in self.rounds():
                 self.round(progress, jobs, turns if number % 2 == 0 else turns[::-1])
@@ -229,7 +231,8 @@ class Bench:
             for system in turns:
                 found = {}
                 measured.append((system, found))
-                time.sleep(self.args.rest)
+                if any("write" in job or (job in DISK_JOBS and "cached" not in job) for job in jobs):
+                    time.sleep(self.args.rest)
                 self.turn(progress, system, jobs, found)
         finally:
             for job in jobs:

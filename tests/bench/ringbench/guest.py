@@ -157,7 +157,9 @@ class Guest:
             at = words.index("-nic")
             words[at : at + 2] = []
         self.started = time.monotonic()
-        self.machine = machines.Machine(list(prefix) + words + list(devices), log)
+        self.machine = machines.Machine(
+            list(prefix) + words + list(devices), log, preexec=host.bound(signal.SIGTERM)
+        )
         self.expect, self.type, self.run = self.machine.expect, self.machine.type, self.machine.run
 
     def shell(self, seconds=120):

@@ -8,6 +8,7 @@ import ctypes
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -99,6 +100,18 @@ class Progress:
 
     def skip(self, steps):
         self.done += steps
+
+
+def bound(number=signal.SIGKILL):
+    """For preexec_fn: the process ends by that signal if this one does, however that came about."""
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+
+    def bind():
+        prctl(1, int(number), 0, 0, 0)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return bind
 
 
 def run(words, **more):

@@ -78,7 +78,7 @@ class Native:
         self.bench, self.peer = bench, None
         if not net:
             return
-        self.peer = subprocess.Popen(["unshare", "--net", "sleep", "3600"])
+        self.peer = subprocess.Popen(["unshare", "--net", "sleep", "3600"], preexec_fn=host.bound())
         try:
             time.sleep(0.3)
             self.inside = ["nsenter", "--net=/proc/%d/ns/net" % self.peer.pid]
@@ -94,7 +94,9 @@ class Native:
             raise
 
     def timed(self, words, ramp=0):
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=host.bound()
+        )
         try:
             time.sleep(0.15 + ramp + 0.15 * self.bench.seconds)
             first = guest.Sample(host.cpu_seconds(process.pid))

@@ -141,6 +141,7 @@ def write(results, targets, path):
     parts += ["<p>%s</p>" % _escape(text) for text in [table.LEGEND] + table.steadiness(results)]
     if targets:
         parts += ["<h2>Targets</h2>", _targets(targets)]
+        parts.append("<p>%s</p>" % _escape(" ".join(table.unmeasured(results))))
     for bench in results.benches():
         parts += _bench(results, bench)
     parts.append("</body></html>")

@@ -2,7 +2,7 @@
 """The results as text: a table a benchmark, the targets, the explanations."""
 import textwrap
 
-from . import explain
+from . import explain, targets as goals
 
 WIDE = ("cpu",)  # a column a system; the others: a line a job and system
 LEGEND = """\
@@ -137,6 +137,11 @@ def _aligned(head, body, left):
         ).rstrip()
 
 
+def unmeasured(results):
+    found = goals.unmeasured(results)
+    return textwrap.wrap("Not judged, for want of a figure: %s." % "; ".join(found), 110) if found else []
+
+
 def write(results, targets, f, explanations=True):
     """Everything, to a file."""
     for name, value in results.about:
@@ -167,6 +172,8 @@ def write(results, targets, f, explanations=True):
             for t in targets
         ]
         for line in _aligned(["", "", "", "", "to reach", "measured", "missing"], lines, range(7)):
+            print(line, file=f)
+        for line in unmeasured(results):
             print(line, file=f)
     for bench in results.benches() if explanations else []:
         found = explain.all_of(results, bench)

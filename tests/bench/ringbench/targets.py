@@ -58,6 +58,10 @@ TARGETS = (
 )
 
 
+def _number(value):
+    return "%.0f" % value if value >= 1000 else "%.4g" % value
+
+
 def _judge(kind, mine, other, limit):
     """met, what was measured, what is missing.  mine and other: value, unit, better."""
     (a, unit, better), (b, _, _) = mine, other or (None, None, None)
@@ -68,7 +72,7 @@ def _judge(kind, mine, other, limit):
     if kind == "fewer":
         return a < b, "%.2f against %.2f" % (a, b), "%.2f too many" % (a - b)
     ratio = (a / b if better == "higher" else b / a) if a and b else 0
-    text = "%.2f: %.4g %s against %.4g" % (ratio, a, unit, b)
+    text = "%.2f: %s %s against %s" % (ratio, _number(a), unit, _number(b))
     return ratio >= limit, text, "%.1f %% short" % (100 * (1 - ratio / limit))
 
 
@@ -86,6 +90,16 @@ def _wording(kind, other, limit):
         if limit == 1
         else "at least %g times %s" % (limit, other)
     )
+
+
+def unmeasured(results):
+    """Targets of the benchmarks that ran for which something was not measured: ["job of system"]."""
+    judged = {(t["bench"], t["job"], t["system"]) for t in judge(results)}
+    found = []
+    for _, bench, job, system, *_ in TARGETS:
+        if bench in results.benches() and (bench, job, system) not in judged:
+            found.append("%s of %s" % (job, system))
+    return list(dict.fromkeys(found))
 
 
 def judge(results):
