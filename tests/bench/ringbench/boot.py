@@ -46,7 +46,7 @@ class Bench:
             except host.Unavailable as why:
                 self.results.note("no boots of the cloud kernel: %s" % why)
                 self.systems = [s for s in self.systems if SYSTEMS[s][1] != "cloud"]
-        if self.args.kernel:
+        if self.args.kernel and self.args.kernel not in guest.STOCK:
             self.kernels["pv"] = guest.find_kernel(self.args.kernel, "cloud")
         if not self.kernels["pv"]:
             if any(SYSTEMS[s][1] == "pv" for s in self.systems):

@@ -90,10 +90,10 @@ class Bench:
         )
 
     def measure(self, progress):
-        for _ in range(self.passes):
+        for number in range(self.passes):
             if self.kernel_of_cost:
                 self.hypercall(progress)
-            for system in self.systems if self.names else []:
+            for system in (self.systems if number % 2 == 0 else self.systems[::-1]) if self.names else []:
                 names = ["getppid"] if system == "ring3-one-cpu" else self.names
                 try:
                     if system == "native":
