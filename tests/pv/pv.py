@@ -248,7 +248,7 @@ def calls():
 
 def boots_with(name, options, hidden=0, version=None, append=""):
     """The kernel comes up, and agreed to no feature of the mask `hidden`."""
-    with start(name, "script.cpio", append="quiet " + append, extra=options) as machine:
+    with start(name, "script.cpio", append="quiet pv.brief " + append, extra=options) as machine:
         text = machine.expect(r"(?s)^(.*)pv: done", 90).group(1).decode()
         ends(machine, 0)
     missing = [line for line in LINES if "pv: %s ok" % line not in text]
@@ -262,7 +262,7 @@ def boots_with(name, options, hidden=0, version=None, append=""):
 
 
 def without(name, append, hypervisor):
-    with start(name, "script.cpio", append="quiet console=ttyS0 " + append) as machine:
+    with start(name, "script.cpio", append="quiet pv.brief console=ttyS0 " + append) as machine:
         text = machine.expect(r"(?s)^(.*)pv: done", 90).group(1).decode()
         ends(machine, 0)
     wants(says(text, "hypervisor") == hypervisor, "it found " + says(text, "hypervisor"))
