@@ -100,6 +100,32 @@ static void flag(void)
 	expect_equal(case_interrupts, before + 1, "nothing waits any more");
 }
 
+static bool takes_nothing(struct trap_frame *f)
+{
+	(void)f;
+	/* A storm of them would end, to be told of. */
+	if (++case_interrupts % 64 == 0)
+		page->pending[0] = 0;
+	return true;
+}
+
+/* The bits stay: the event was told of all the same. */
+static void left_pending(void)
+{
+	typeof(trap_handler[0]) handler = trap_handler[CASE_VECTOR];
+
+	trap_handler[CASE_VECTOR] = takes_nothing;
+	CALLS(0, IPI, 0, 9);
+	comes("not taken");
+	expect(case_pending(9), "it stays");
+	CALLS(0, EVENT_RETRY);
+	comes("not taken, retried");
+	CALLS(0, IPI, 0, 9);
+	comes("again, although its bit is set");
+	page->pending[0] = 0;
+	trap_handler[CASE_VECTOR] = handler;
+}
+
 static void vectors(void)
 {
 	for (unsigned v = RING3_VECTOR_MIN; v < 256; v += 7) {
@@ -142,6 +168,7 @@ void test_main(void)
 	one_for_all();
 	at_once();
 	flag();
+	left_pending();
 	vectors();
 	no_page();
 }

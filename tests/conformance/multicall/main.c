@@ -107,6 +107,7 @@ static void overlapping(void)
 	((struct ring3_device_info *)((uint8_t *)calls + 24))->size = sizeof(*info);
 	CALLS(1, MULTICALL, pa, 1, 0);
 	expect_equal(calls[0].result, 0);
+	expect_equal(calls[0].args[2] >> 32, 2, "the block device, in the arguments");
 }
 
 void test_main(void)

@@ -82,6 +82,8 @@ void test_main(void)
 	expect(!fired(5), "no timer was set");
 	not_before(0);
 	not_before(1000);
+	not_before(10000);
+	not_before(35000);
 	not_before(100000);
 	not_before(3 * MS);
 	not_before(20 * MS);

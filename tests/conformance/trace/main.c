@@ -8,7 +8,8 @@
 
 CASE_NEEDS(1, FEATURE(TRACE));
 CASE_MACHINE("--trace hypercalls");
-CASE_CONSOLE("1234567890abcde");
+CASE_CONSOLE("a 1234567890abcde  b fedcba987654321");
+CASE_CONSOLE("a abcdef123456789  b 987654321fedcba");
 
 void test_main(void)
 {
@@ -18,4 +19,14 @@ void test_main(void)
 	CALLS(0, TRACE, ~0ul, ~0ul);
 	for (unsigned i = 0; i < 64; i++)
 		CALLS(0, TRACE, 1ul << i, 1ul << (63 - i));
+	if (case_call_exists(RING3_CALL_MULTICALL)) {
+		struct ring3_multicall *call = phys_to_virt(page_alloc());
+
+		*call = (struct ring3_multicall){ RING3_CALL_TRACE,
+			{ 0xabcdef123456789, 0x987654321fedcba }, 1 };
+		CALLS(1, MULTICALL, virt_to_phys(call), 1, 0);
+		expect_equal(call->result, 0);
+	} else {
+		CALLS(0, TRACE, 0xabcdef123456789, 0x987654321fedcba);
+	}
 }
