@@ -142,6 +142,19 @@ def unmeasured(results):
     return textwrap.wrap("Not judged, for want of a figure: %s." % "; ".join(found), 110) if found else []
 
 
+def why_missed(results, targets, f):
+    """What was counted where a system was to be better against another one."""
+    texts = []
+    for t in targets:
+        pair = [results.get(t["bench"], t["job"], system) for system in (t["against"], t["system"])]
+        if not t["met"] and all(pair):
+            texts.append("%s: %s" % (t["job"], explain.pair(*pair)))
+    if texts:
+        print("\n== why those are missed (of all others: table.txt, report.html)", file=f)
+    for text in dict.fromkeys(texts):
+        print(textwrap.fill(text, 110, subsequent_indent="    "), file=f)
+
+
 def write(results, targets, f, explanations=True):
     """Everything, to a file."""
     for name, value in results.about:
@@ -175,7 +188,10 @@ def write(results, targets, f, explanations=True):
             print(line, file=f)
         for line in unmeasured(results):
             print(line, file=f)
-    for bench in results.benches() if explanations else []:
+    if not explanations:
+        why_missed(results, targets, f)
+        return
+    for bench in results.benches():
         found = explain.all_of(results, bench)
         if found:
             print("\n== why, %s" % bench, file=f)

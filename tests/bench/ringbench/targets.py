@@ -103,7 +103,7 @@ def unmeasured(results):
 
 
 def judge(results):
-    """Targets of what was measured: [{bench, job, system, wanted, measured, met, missing}]."""
+    """Targets of what was measured: [{bench, job, system, against, wanted, measured, met, missing}]."""
     found = []
     for kind, bench, job, system, other, limit, key in TARGETS:
         record = results.get(bench, job, system)
@@ -122,6 +122,7 @@ def judge(results):
                 "bench": bench,
                 "job": job,
                 "system": system,
+                "against": other or "",
                 "wanted": _wording(kind, (other or "").replace("job:", ""), limit),
                 "measured": measured,
                 "met": met,
