@@ -27,6 +27,7 @@ const char options_device_help[] =
 "                       offset=BYTES,size=BYTES   a window of the file\n"
 "                       iops=N,bps=BYTES          limits per second\n"
 "                       serial=TEXT\n"
+"                       queues=N                  of virtio and pv (default 1; up to 16)\n"
 "                       null=SIZE                 instead of file: stores nothing\n"
 "  --net WHERE        a network card; repeatable.  WHERE:\n"
 "                       user[,hostfwd=tcp:[ADDR]:PORT-:PORT]...  through the host's sockets\n"
@@ -86,11 +87,12 @@ static bool parse_word(const char *value, const char *const *words, unsigned *ou
 
 enum disk_key {
 	KEY_FILE, KEY_NULL_SIZE, KEY_DISK_DEVICE, KEY_CACHE, KEY_READONLY, KEY_OFFSET, KEY_SIZE,
-	KEY_IOPS, KEY_BPS, KEY_SERIAL,
+	KEY_IOPS, KEY_BPS, KEY_SERIAL, KEY_QUEUES,
 };
 
 static char *const disk_keys[] = {
-	"file", "null", "device", "cache", "readonly", "offset", "size", "iops", "bps", "serial", NULL
+	"file", "null", "device", "cache", "readonly", "offset", "size", "iops", "bps", "serial",
+	"queues", NULL
 };
 static const char *const disk_devices[] = { "virtio", "ide", "pv", NULL };
 static const char *const disk_caches[] = { "none", "writeback", NULL };
@@ -120,6 +122,16 @@ static int disk_serial(struct machine_disk *disk, const char *value)
 	free(disk->serial);
 	disk->serial = copy_string(value);
 	return disk->serial ? 0 : -ENOMEM;
+}
+
+static int disk_queues(struct machine_disk *disk, const char *value)
+{
+	uint64_t queues;
+
+	if (!parse_bytes(value, &queues) || !queues || queues > MACHINE_DISK_QUEUES)
+		return refuse("--disk", "queues", value, "a number from 1 to 16");
+	disk->queues = (unsigned)queues;
+	return 0;
 }
 
 static int disk_key(struct machine_disk *disk, int key, const char *value)
@@ -161,6 +173,8 @@ static int disk_key(struct machine_disk *disk, int key, const char *value)
 		return disk_number(name, value, 1, &b->bps);
 	case KEY_SERIAL:
 		return disk_serial(disk, value);
+	case KEY_QUEUES:
+		return disk_queues(disk, value);
 	}
 	return -EINVAL;
 }
@@ -185,8 +199,14 @@ static int disk_parse(struct machine_disk *disk, char *text)
 	return error;
 }
 
-static int disk_check(const struct block_config *b)
+static int disk_check(const struct machine_disk *disk)
 {
+	const struct block_config *b = &disk->backend;
+
+	if (disk->queues && disk->device == DISK_IDE) {
+		log_error("--disk: an IDE disk has no queues");
+		return -EINVAL;
+	}
 	if (b->path && b->null_size) {
 		log_error("--disk: file and null exclude each other");
 		return -EINVAL;
@@ -214,7 +234,7 @@ int options_add_disk(struct machine_config *config, const char *value)
 	error = disk_parse(disk, text);
 	free(text);
 	if (!error)
-		error = disk_check(&disk->backend);
+		error = disk_check(disk);
 	config->disks++;
 	return error;
 }

@@ -21,7 +21,7 @@
 #include "device/virtio_blk_parts.h"
 #include "device/virtio_pv.h"
 
-#define BLK_QUEUES	1u		/* one CPU has no use for more */
+#define BLK_QUEUES	1u		/* one CPU has no use for more, but tests of drivers have */
 #define BLK_CONFIG_SIZE	60u		/* to the end of unused1: what follows is not offered */
 #define BLK_WCE_UNSET	0xff
 
@@ -313,6 +313,8 @@ static void serial_set(struct blk *blk, const char *serial)
 		blk->serial[i] = serial[i];
 }
 
+_Static_assert(MACHINE_DISK_QUEUES <= VIRTIO_QUEUES_MAX, "what --disk allows");
+
 struct virtio *virtio_blk_create(const struct machine_disk *config, struct block *b, unsigned queues)
 {
 	struct blk *blk = arena_alloc(sizeof(*blk), 64);
@@ -341,7 +343,7 @@ struct virtio *virtio_blk_create(const struct machine_disk *config, struct block
 
 int virtio_blk_add(const struct machine_disk *config, struct block *b)
 {
-	struct virtio *v = virtio_blk_create(config, b, BLK_QUEUES);
+	struct virtio *v = virtio_blk_create(config, b, config->queues ? config->queues : BLK_QUEUES);
 
 	return config->device == DISK_PV ? virtio_pv_add(v) : virtio_pci_add(v);
 }

@@ -15,12 +15,14 @@ enum disk_device { DISK_VIRTIO, DISK_IDE, DISK_PV };
 enum net_device { NET_DEVICE_VIRTIO, NET_DEVICE_E1000, NET_DEVICE_PV };
 
 #define MACHINE_DISKS	8u
+#define MACHINE_DISK_QUEUES	16u
 #define MACHINE_NETS	4u
 
 struct machine_disk {
 	struct block_config backend;
 	enum disk_device device;
 	char *serial;			/* at most 20 characters; NULL: one of ring3's */
+	unsigned queues;		/* 0: as many as the device thinks good */
 };
 
 struct machine_net {

@@ -72,6 +72,15 @@ START_TEST(disk_everything)
 }
 END_TEST
 
+START_TEST(disk_queues)
+{
+	ck_assert_int_eq(parse("--pv ring3 --disk a --disk b,queues=1 --disk c,device=pv,queues=16"), 0);
+	ck_assert_uint_eq(o.machine.disk[0].queues, 0);
+	ck_assert_uint_eq(o.machine.disk[1].queues, 1);
+	ck_assert_uint_eq(o.machine.disk[2].queues, 16);
+}
+END_TEST
+
 START_TEST(disk_refused)
 {
 	const char *bad[] = {
@@ -79,6 +88,7 @@ START_TEST(disk_refused)
 		"--disk a,device", "--disk a,cache=maybe", "--disk a,offset=100", "--disk a,size=1000",
 		"--disk a,offset=-512", "--disk a,size=x", "--disk a,iops=0", "--disk a,bps=many",
 		"--disk a,serial=", "--disk a,serial=123456789012345678901", "--disk a,null=1G",
+		"--disk a,queues", "--disk a,queues=0", "--disk a,queues=17", "--disk a,queues=2,device=ide",
 		"--disk a,colour=red", "--disk a,readonly=perhaps", "--disk a,size=99999999999999999999",
 		"--disk 1 --disk 2 --disk 3 --disk 4 --disk 5 --disk 6 --disk 7 --disk 8 --disk 9",
 	};
@@ -162,6 +172,7 @@ int main(void)
 	tcase_add_test(c, nothing_by_default);
 	tcase_add_test(c, disk_defaults);
 	tcase_add_test(c, disk_everything);
+	tcase_add_test(c, disk_queues);
 	tcase_add_test(c, disk_refused);
 	tcase_add_test(c, net_kinds);
 	tcase_add_test(c, net_addresses);
