@@ -28,6 +28,10 @@ static unsigned int queues_max;
 module_param_named(queues, queues_max, uint, 0444);
 MODULE_PARM_DESC(queues, "Queues of a disk at most; 0: one for each CPU");
 
+static unsigned int read_queues;
+module_param(read_queues, uint, 0444);
+MODULE_PARM_DESC(read_queues, "Queues of a disk that are for reads alone, beside the others");
+
 static int major;
 static DEFINE_IDA(numbers);
 static struct workqueue_struct *workqueue;
@@ -66,12 +70,16 @@ static int ring_create(struct pvblk *blk, struct pvblk_queue *queue, unsigned in
 static int rings_create(struct pvblk *blk)
 {
 	struct pv_device *dev = blk->dev;
-	unsigned int count = 1;
+	unsigned int count = 1, most;
 	int error = 0;
 
 	if (pv_has(dev, VIRTIO_BLK_F_MQ))
 		count = pv_to_cpu16(blk->config.num_queues);
-	count = min3(count, dev->queues, min_not_zero(queues_max, nr_cpu_ids));
+	most = min(count, dev->queues);
+	count = min3(most, min_not_zero(queues_max, nr_cpu_ids), nr_cpu_ids);
+	/* The others come first, and are at least one. */
+	blk->read_queues = min(read_queues, most ? most - 1 : 0);
+	count = min(count, most - blk->read_queues) + blk->read_queues;
 	if (!count || !pv_has(dev, VIRTIO_RING_F_INDIRECT_DESC)) {
 		dev_err(&dev->dev, "has no queues, or no indirect descriptors\n");
 		return -EINVAL;
@@ -188,6 +196,7 @@ static int disk_create(struct pvblk *blk)
 	tags->ops = &pvblk_mq_ops;
 	tags->queue_depth = blk->queues[0].ring->entries;
 	tags->nr_hw_queues = blk->queue_count;
+	tags->nr_maps = blk->read_queues ? HCTX_TYPE_READ + 1 : 1;
 	tags->numa_node = NUMA_NO_NODE;
 	/* A scheduler would only make two context switches out of none: the host has one. */
 	tags->flags = BLK_MQ_F_SHOULD_MERGE | BLK_MQ_F_NO_SCHED_BY_DEFAULT;

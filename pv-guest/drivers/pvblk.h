@@ -61,6 +61,7 @@ struct pvblk {
 	unsigned long trouble;		/* bit 0: repair it */
 	struct work_struct work;
 	unsigned int queue_count;
+	unsigned int read_queues;	/* the last so many of them */
 	struct pvblk_queue *queues;
 };
 

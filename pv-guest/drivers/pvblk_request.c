@@ -48,6 +48,22 @@ static int pvblk_init_hctx(struct blk_mq_hw_ctx *hctx, void *data, unsigned int 
 	return 0;
 }
 
+/* Each kind has all CPUs spread over its queues. */
+static void pvblk_map_queues(struct blk_mq_tag_set *set)
+{
+	const struct pvblk *blk = set->driver_data;
+	unsigned int others = set->nr_hw_queues;
+
+	if (set->nr_maps > HCTX_TYPE_READ) {
+		others -= blk->read_queues;
+		set->map[HCTX_TYPE_READ].nr_queues = blk->read_queues;
+		set->map[HCTX_TYPE_READ].queue_offset = others;
+		blk_mq_map_queues(&set->map[HCTX_TYPE_READ]);
+	}
+	set->map[HCTX_TYPE_DEFAULT].nr_queues = others;
+	blk_mq_map_queues(&set->map[HCTX_TYPE_DEFAULT]);
+}
+
 /* ---- to the device ---- */
 
 /* The data's parts; flags: VRING_DESC_F_WRITE or 0.  Length of the table, or 0. */
@@ -365,6 +381,7 @@ const struct blk_mq_ops pvblk_mq_ops = {
 	.commit_rqs = pvblk_commit_rqs,
 	.complete = pvblk_complete,
 	.timeout = pvblk_timeout,
+	.map_queues = pvblk_map_queues,
 	.init_hctx = pvblk_init_hctx,
 	.init_request = pvblk_init_request,
 };
