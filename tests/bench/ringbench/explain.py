@@ -5,6 +5,7 @@ A sentence says what was counted and nothing else; where the exits do not accoun
 difference, it shows in the sentence as well.
 """
 from . import counters
+from .results import label
 
 # Which systems are held against each other, the later against the earlier.
 PAIRS = {
@@ -54,15 +55,16 @@ def pair(a, b):
         )
     else:
         words = "%s %s against %s: %.2f of it" % (number(b["value"]), b["unit"], number(a["value"]), ratio)
-    text = "%s is held against %s: %s." % (b["system"], a["system"], words)
+    text = "%s is held against %s: %s." % (label(b["job"], b["system"]), label(a["job"], a["system"]), words)
     per = b.get("per", "operation")
     if a.get("exits") and b.get("exits"):
         text += " Exits of one %s: %s against %s" % (per, number(b["exits_total"]), number(a["exits_total"]))
         reasons = _reasons(a, b)
         text += ": " + "; ".join(reasons) + "." if reasons else ", of the same reasons."
-    elif b.get("exits") and a["system"] == "native":
+    elif b.get("exits"):
         top = sorted(b["exits"].items(), key=lambda e: -e[1])[:4]
-        text += " The host has no exits; here there are %s for one %s: %s." % (
+        text += " %s; here there are %s for one %s: %s." % (
+            "The host has no exits" if a["system"] == "native" else "QEMU's exits are not counted",
             number(b["exits_total"]),
             per,
             ", ".join("%s %s" % (counters.REASONS[reason], number(n)) for reason, n in top),

@@ -7,6 +7,7 @@ import os
 import re
 
 from . import counters, host
+from .results import label
 
 matplotlib = pyplot = ticker = None
 
@@ -147,7 +148,7 @@ def _exits(results, bench, per, jobs=None):
         for system in results.systems(bench, job):
             record = results.get(bench, job, system)
             if record.get("exits") and record.get("per") == per:
-                bars.append(("%s, %s" % (job, system), record["exits"]))
+                bars.append(("%s, %s" % (job, label(job, system)), record["exits"]))
     return _stacks("%s-exits-%s" % (bench, per), "Exits of one %s, by reason" % per, "exits", bars)
 
 

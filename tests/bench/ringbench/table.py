@@ -3,6 +3,7 @@
 import textwrap
 
 from . import explain, targets as goals
+from .results import label
 
 WIDE = ("cpu",)  # a column a system; the others: a line a job and system
 LEGEND = """\
@@ -42,10 +43,6 @@ def twin(system):
         "ring3-cloud": "tcg-cloud",
         "ring3-none": "tcg-pv",
     }.get(system, "")
-
-
-def label(job, system):
-    return system.replace("-ide", "-e1000") if job.startswith(("tcp", "ping")) else system
 
 
 def rows(results, bench):

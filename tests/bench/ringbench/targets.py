@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What is to be reached, each a line: wanted, measured, met or by how much missed."""
 
+from .results import label
+
 # kind, bench, job, system, against which system (or job: "job:NAME"), limit, what it compares
 #   at-least   times as good as the other (rates: a / b, times: b / a)
 #   above      at most so many units above the other's
@@ -98,7 +100,7 @@ def unmeasured(results):
     found = []
     for _, bench, job, system, *_ in TARGETS:
         if bench in results.benches() and (bench, job, system) not in judged:
-            found.append("%s of %s" % (job, system))
+            found.append("%s of %s" % (job, label(job, system)))
     return list(dict.fromkeys(found))
 
 
@@ -123,7 +125,7 @@ def judge(results):
                 "job": job,
                 "system": system,
                 "against": other or "",
-                "wanted": _wording(kind, (other or "").replace("job:", ""), limit),
+                "wanted": _wording(kind, label(job, (other or "").replace("job:", "")), limit),
                 "measured": measured,
                 "met": met,
                 "missing": "" if met else missing,
