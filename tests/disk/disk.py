@@ -146,8 +146,9 @@ def job_end(guest, seconds=60):
     while not said or not said[-1].startswith("done "):
         said.append(guest.expect(r"(?:^|\n)disk: ([^\r\n]*)\r?\n", seconds).group(1).decode(errors="replace"))
         if said[-1].startswith("complaint") or said[-1].startswith("failed"):
-            # What else there is to know.
-            while guest.read(2) and b"script ended" not in guest.text:
+            # What else there is to know, if the guest gets there.
+            until = time.monotonic() + 60
+            while time.monotonic() < until and guest.read(2) and b"script ended" not in guest.text:
                 pass
             raise Failure("; ".join(said[-3:]))
     status = guest.wait(60)
