@@ -20,7 +20,7 @@
 #include "ring3.h"
 
 /* Above it ring3 looks at everything it has mapped, as it does for a full flush. */
-#define RANGE_MAX	64	/* pages */
+#define RANGE_MAX	512	/* pages */
 
 static void ring3_pgd_free(struct mm_struct *mm, pgd_t *pgd)
 {
