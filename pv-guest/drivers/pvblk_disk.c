@@ -214,6 +214,19 @@ static int cache_write(struct pvblk *blk, u8 cache)
 			       sizeof(cache));
 }
 
+/* As the device has it; without one that can be asked, as it should have it. */
+static bool cache_mode(struct pvblk *blk)
+{
+	u8 cache = blk->cache < 0 ? cache_default(blk) : blk->cache;
+
+	mutex_lock(&blk->life);
+	if (blk->running && !blk->dead && pv_has(blk->dev, VIRTIO_BLK_F_CONFIG_WCE))
+		pv_config_read(blk->dev, offsetof(struct virtio_blk_config, wce), &cache,
+			       sizeof(cache));
+	mutex_unlock(&blk->life);
+	return cache;
+}
+
 int pvblk_cache_restore(struct pvblk *blk)
 {
 	return blk->cache < 0 ? 0 : cache_write(blk, blk->cache);
@@ -221,10 +234,7 @@ int pvblk_cache_restore(struct pvblk *blk)
 
 static ssize_t cache_type_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	struct pvblk *blk = to_pvblk(dev);
-	u8 cache = blk->cache < 0 ? cache_default(blk) : blk->cache;
-
-	return sysfs_emit(buf, "%s\n", cache_types[cache]);
+	return sysfs_emit(buf, "%s\n", cache_types[cache_mode(to_pvblk(dev))]);
 }
 
 static ssize_t cache_type_store(struct device *dev, struct device_attribute *attr, const char *buf,
