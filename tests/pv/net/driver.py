@@ -161,6 +161,8 @@ def jumbo():
             top = min(mtu, 65535) - 28
             client(a, "udp", B, 7, max(top - 40, 1), top, 1)
             client(b, "udp", A, 7, 1, top, max(top // 60, 1))
+        for guest in (a, b):
+            wants(stats(guest)["rx0_merged"] > 100, "no frames in more than one buffer")
         wants("can" in a.run("ip link set eth0 mtu 65536 2>&1", check=False) or
               a.run("cat /sys/class/net/eth0/mtu") == "65535", "an MTU of 65536")
         a.run("ip link set eth0 mtu 1500")
@@ -303,33 +305,56 @@ class Debugger:
         self.socket.close()
 
 
+def gone(guest, index):
+    """The device is not there any more, nor what was made of it."""
+    guest.run("for i in $(seq 1 200); do [ -e /sys/bus/ring3/devices/ring3-%d ] || break; sleep 0.05; done; "
+              "[ ! -e /sys/bus/ring3/devices/ring3-%d ] && [ ! -e /sys/class/net/eth%d ] && "
+              "dmesg | grep -q 'ring3-%d: is gone'" % (index, index, index, index))
+
+
 def unplug():
+    """Pulled out while it does nothing, and while data flows both ways over it."""
     port = free_port()
-    with Server() as server, alone("unplug", ["--gdb", str(port)]) as guest:
+    with Server() as server, alone("unplug", ["--net", "null,device=pv", "--gdb", str(port)]) as guest:
         ready(guest)
+        guest.run("ip link set eth1 up; ip link set eth1 down")
+        debugger = Debugger(port)
+        said = debugger.monitor("unplug 1")
+        debugger.leave()
+        wants("removed" in said, "unplug 1: " + said)
+        gone(guest, 1)
+        guest.run("[ ! -e /sys/class/net/eth1 ] && [ -e /sys/class/net/eth0 ]")
         exchange(guest, server, 500000)
         background(guest, server)
+        guest.run("while [ ! -s /tmp/traffic ]; do sleep 0.05; done", 20)
         debugger = Debugger(port)
         said = debugger.monitor("unplug 0")
         debugger.leave()
-        wants("removed" in said, "unplug: " + said)
-        guest.run("for i in $(seq 1 100); do [ -e /sys/class/net/eth0 ] || break; sleep 0.05; done; "
-                  "[ ! -e /sys/class/net/eth0 ]")
-        guest.run("[ ! -e /sys/bus/ring3/devices/ring3-0 ]; dmesg | grep -q 'ring3-0: is gone'")
+        wants("removed" in said, "unplug 0: " + said)
+        gone(guest, 0)
+        # Whoever used it hears of it: nothing hangs.
+        guest.run("ip link set eth0 up 2>&1 | grep -q 'can.t find' ; ls /sys/class/net | grep -q eth && exit 1; true")
+        guest.run("killall endpoint")      # it would try to send for minutes
         stop(guest)
         finish(guest)
 
 
 def sleeps():
-    """Devices suspended and resumed, with a connection open."""
+    """Devices suspended and resumed, with a connection on which data flows."""
     with Server() as server, alone("sleep") as guest:
         ready(guest)
-        background(guest, server)
-        for _ in range(2):
-            guest.run("echo devices >/sys/power/pm_test && echo freeze >/sys/power/state", 60)
-        wants(guest.run("dmesg | grep -c 'PM: suspend exit'") == "2", "it did not sleep")
-        stop(guest)
-        wants("tcp ok" in guest.run("cat /tmp/traffic"), "no connection outlived it")
+        guest.run("echo 1 >/sys/module/suspend/parameters/pm_test_delay; echo devices >/sys/power/pm_test")
+        for i in (1, 2):
+            guest.run("before=$(cat /sys/class/net/eth0/statistics/tx_packets); rm -f /tmp/out; "
+                      "/endpoint tcp %s %d 80000000 >/tmp/out 2>&1 & before=$(cat /sys/class/net/eth0/statistics/"
+                      "tx_packets); while [ $(cat /sys/class/net/eth0/statistics/tx_packets) -lt $((before + 100)) ]; "
+                      "do :; done; echo freeze >/sys/power/state; pidof endpoint >/dev/null || "
+                      "{ echo not in time; cat /tmp/out; false; }" % (HOST, server.port), 60)
+            # (A peer that got no answer tries again ever later.)
+            guest.run("for i in $(seq 1 600); do pidof endpoint >/dev/null || break; sleep 0.1; done; "
+                      "grep 'tcp ok' /tmp/out", 70)
+            wants(guest.run("dmesg | grep -c 'PM: suspend exit'") == str(i), "it did not sleep")
+        guest.run("ip link set eth0 down; echo freeze >/sys/power/state; ip link set eth0 up")
         text = exchange(guest, server)
         finish(guest)
     return text
@@ -363,6 +388,27 @@ def failing(call, errno, often):
     return text
 
 
+def failing_all():
+    """Every call that the driver makes, now and then, with data flowing all the time."""
+    calls = ",".join("fail=%s:EIO:3%%" % call for call in CALLS if call != "event_mask")
+    with Server() as server, alone("failing-all", ["--abi", calls + ",fail=event_mask:EINVAL:3%,seed=7"]) as guest:
+        guest.expect(r"guest:", 60)
+        guest.run("for i in $(seq 1 40); do [ -e /sys/class/net/eth0 ] && break; "
+                  "echo ring3-0 >%s/bind; sleep 0.05; done 2>/dev/null; "
+                  "ip link set eth0 up; ip addr flush dev eth0; ip addr add %s/24 dev eth0" % (BUS, GUEST), 60)
+        background(guest, server)
+        guest.run("for i in $(seq 1 20); do ip link set eth0 down; ip link set eth0 up; /nic eth0 ring $((8 << i %% 4)) 64; "
+                  "ip link set eth0 mtu $((1500 + i)); ip link set eth0 promisc on; ip link set eth0 promisc off; "
+                  "done >/dev/null 2>&1; for i in $(seq 1 40); do ip link set eth0 up && break; done; "
+                  "ip addr flush dev eth0; ip addr add %s/24 dev eth0; ip link set eth0 mtu 1500" % GUEST, 60)
+        stop(guest)
+        text = exchange(guest, server, 1000000)
+        finish(guest)
+    return text
+
+
+CALLS = ("device_info", "device_features", "device_status", "device_config", "queue_setup", "queue_kick",
+         "event_mask")
 GROUPS = {
     "settings": lambda: test("pv/settings", settings),
     "offloads": lambda: test("pv/offloads", offloads),
@@ -372,8 +418,8 @@ GROUPS = {
     "unplug": lambda: test("pv/unplug", unplug),
     "sleep": lambda: test("pv/sleep", sleeps),
 }
-for call in ("device_info", "device_features", "device_status", "device_config", "queue_setup", "queue_kick",
-             "event_mask"):
+GROUPS["failing-all"] = lambda: test("pv/failing/all", failing_all)
+for call in CALLS:
     for often in ("10%", "1"):
         errno = "EINVAL" if call == "event_mask" else "EIO" if often == "1" else "ENODEV"
         GROUPS["failing-%s-%s" % (call, often.strip("%"))] = \
