@@ -334,7 +334,7 @@ def unplug():
         gone(guest, 0)
         # Whoever used it hears of it: nothing hangs.
         guest.run("ip link set eth0 up 2>&1 | grep -q 'can.t find' ; ls /sys/class/net | grep -q eth && exit 1; true")
-        guest.run("killall endpoint")      # it would try to send for minutes
+        guest.run(">/tmp/stop; killall endpoint; true")   # it would try to send for minutes
         stop(guest)
         finish(guest)
 
