@@ -9,6 +9,9 @@
  *	load storm N		N processes at once, each forking until it is refused or done
  *	load memory MIB		private and shared memory: written, forked, protected, moved, unmapped
  *	load eat MIB		takes that much memory and keeps it for a while
+ *	load sparse MIB		writes to every fourth page of that much
+ *	load faults		prints how many faults 1024 first writes take, and as many after fork
+ *	load ahead		pages mapped before they are touched: nothing else tells of them
  */
 #include <errno.h>
 #include <sched.h>
@@ -18,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -205,6 +209,164 @@ static void eat(unsigned long mib)
 	sleep(1);
 }
 
+/* size bytes of small pages. */
+static unsigned char *area_map(size_t size, int flags)
+{
+	unsigned char *a = mmap(NULL, size, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+
+	check(a != MAP_FAILED);
+	madvise(a, size, MADV_NOHUGEPAGE);
+	return a;
+}
+
+static void sparse(unsigned long mib)
+{
+	unsigned char *a = area_map(mib * MIB, 0);
+
+	for (size_t i = 0; i < mib * MIB; i += 4 * PAGE)
+		a[i] = 1;
+	for (size_t i = 0; i < mib * MIB; i += 4 * PAGE)
+		check(a[i] == 1 && a[i + PAGE] == 0);
+}
+
+static long faults(void)
+{
+	struct rusage usage;
+
+	check(getrusage(RUSAGE_SELF, &usage) == 0);
+	return usage.ru_minflt;
+}
+
+static long touch_all(unsigned char *a, size_t pages, unsigned char was, unsigned char value)
+{
+	long before = faults();
+
+	for (size_t i = 0; i < pages; i++) {
+		a[i * PAGE + 9] = value;
+		check(a[i * PAGE + 8] == was);
+		a[i * PAGE + 8] = value;
+	}
+	return faults() - before;
+}
+
+static void faults_count(void)
+{
+	unsigned char *a = area_map(1024 * PAGE, 0);
+	long first = touch_all(a, 1024, 0, 7);
+	pid_t pid = fork();
+
+	check(pid >= 0);
+	if (!pid) {
+		printf("%ld %ld\n", first, touch_all(a, 1024, 7, 8));
+		_exit(0);
+	}
+	child_ends_well(pid);
+	touch_all(a, 1024, 7, 9);
+}
+
+static size_t resident(void *a, size_t pages)
+{
+	unsigned char there[256];
+	size_t n = 0;
+
+	check(pages <= sizeof(there) && mincore(a, pages * PAGE, there) == 0);
+	for (size_t i = 0; i < pages; i++)
+		n += there[i] & 1;
+	return n;
+}
+
+static long resident_all(void)
+{
+	FILE *f = fopen("/proc/self/statm", "r");
+	long size, rss;
+
+	check(f && fscanf(f, "%ld %ld", &size, &rss) == 2);
+	fclose(f);
+	return rss;
+}
+
+/* The access ends this process by SIGSEGV. */
+static void must_fault(volatile unsigned char *at)
+{
+	int status;
+	pid_t pid = fork();
+
+	check(pid >= 0);
+	if (!pid) {
+		*at = 1;
+		_exit(0);
+	}
+	check(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+}
+
+/* Who shares pages, writes to some, and forks again. */
+static void families(unsigned char *a, unsigned char value, int depth)
+{
+	pid_t pid = fork();
+
+	check(pid >= 0);
+	if (!pid) {
+		for (size_t i = 0; i < 256; i++)
+			check(a[i * PAGE + 9] == value);
+		for (size_t i = 32 * (size_t)depth; i < 256; i++)
+			a[i * PAGE + 9] = (unsigned char)(value + 1);
+		for (size_t i = 0; i < 32 * (size_t)depth; i++)
+			check(a[i * PAGE + 9] == value);
+		for (size_t i = 0; i < 256; i++)
+			a[i * PAGE + 9] = (unsigned char)(value + 1);
+		if (depth)
+			families(a, (unsigned char)(value + 1), depth - 1);
+		_exit(0);
+	}
+	for (size_t i = 3; i < 200; i++)
+		a[i * PAGE + 9] = 100;
+	child_ends_well(pid);
+	for (size_t i = 0; i < 256; i++)
+		check(a[i * PAGE + 9] == (i < 3 || i >= 200 ? value : 100));
+}
+
+static void ahead(void)
+{
+	unsigned char *a = area_map(256 * PAGE, 0), *huge;
+	long rss = resident_all();
+
+	/* Nothing there but zeroes, and only where it may be. */
+	check(mprotect(a + 100 * PAGE, PAGE, PROT_NONE) == 0);
+	check(mprotect(a + 101 * PAGE, PAGE, PROT_READ) == 0);
+	for (size_t i = 96; i < 108; i++)
+		if (i != 100 && i != 101)
+			a[i * PAGE] = 1;
+	must_fault(a + 100 * PAGE);
+	must_fault(a + 101 * PAGE);
+	check(mprotect(a + 100 * PAGE, 2 * PAGE, PROT_READ | PROT_WRITE) == 0);
+	for (size_t i = 0; i < 256 * PAGE; i++)
+		check(a[i] == (i % PAGE == 0 && i >= 96 * PAGE && i < 108 * PAGE && i / PAGE != 100 &&
+			       i / PAGE != 101));
+	memset(a, 6, 256 * PAGE);
+	check(madvise(a + 13 * PAGE, 50 * PAGE, MADV_DONTNEED) == 0);
+	for (size_t i = 13 * PAGE; i < 63 * PAGE; i++)
+		check(a[i] == 0);
+	memset(a, 6, 256 * PAGE);
+	families(a, 6, 4);
+	check(resident(a, 256) == 256);
+	check(munmap(a, 256 * PAGE) == 0);
+	check(resident_all() < rss + 32);
+
+	/* What is locked as it is touched. */
+	a = area_map(64 * PAGE, 0);
+	check(mlock2(a, 64 * PAGE, MLOCK_ONFAULT) == 0);
+	a[20 * PAGE] = a[21 * PAGE] = 1;
+	check(resident(a, 64) == 2);
+
+	/* A lone page does not bring many; address space is no memory. */
+	huge = area_map(64ul << 30, 0);
+	rss = resident_all();
+	for (size_t i = 0; i < 64; i++)
+		huge[(i << 30) + 5 * PAGE] = 1;
+	check(resident_all() - rss < 64 * 4 + 32);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long number = argc > 2 ? strtoul(argv[2], NULL, 0) : 0;
@@ -224,6 +386,12 @@ int main(int argc, char **argv)
 		memory(number);
 	else if (!strcmp(argv[1], "eat"))
 		eat(number);
+	else if (!strcmp(argv[1], "sparse"))
+		sparse(number);
+	else if (!strcmp(argv[1], "faults"))
+		faults_count();
+	else if (!strcmp(argv[1], "ahead"))
+		ahead();
 	else
 		return 2;
 	return 0;

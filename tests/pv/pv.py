@@ -332,6 +332,76 @@ def group_pressure():
         test("pressure/forks-" + way, fork_storm, way)
 
 
+# ---- memory: pages mapped before they are touched
+
+AROUND = "/sys/module/ring3/parameters/faultaround"
+
+
+def faults(machine):
+    return [int(n) for n in machine.run("/load faults").split()]
+
+
+def quiet_kernel(machine):
+    said = machine.run("dmesg | grep -E 'BUG|WARNING|Oops|Bad page|Bad rss' || true")
+    wants(not said, "the kernel complains: " + said)
+
+
+def faults_ahead(name):
+    with start(name, "shell.cpio", append="quiet") as machine:
+        shell(machine)
+        first, cow = faults(machine)
+        wants(first <= 100 and cow <= 100, "%d and %d faults of 1024 pages" % (first, cow))
+        machine.run("echo 1 >%s" % AROUND)
+        least = faults(machine)
+        wants(min(least) >= 1000, "%d and %d faults, though switched off" % tuple(least))
+        machine.run("echo 1000000000 >%s" % AROUND)
+        most = faults(machine)
+        wants(max(most) <= 100, "%d and %d faults when all are asked for" % tuple(most))
+        machine.run("for n in 64 16 2 1 0; do echo $n >%s; /load ahead || exit 1; done" % AROUND, 60)
+        quiet_kernel(machine)
+        machine.type("poweroff -f\n")
+        ends(machine, 0)
+        return "1024 pages: %d and %d faults, %d and %d without" % (first, cow, *least)
+
+
+def faults_plain(name, way, append, extra=()):
+    """It is off, or nobody is there who asked for it."""
+    with start(name, "shell.cpio", way, "quiet " + append, extra=extra) as machine:
+        shell(machine)
+        first, cow = faults(machine)
+        wants(min(first, cow) >= 1000, "%d and %d faults of 1024 pages" % (first, cow))
+        machine.run("/load ahead", 60)
+        quiet_kernel(machine)
+        machine.type("poweroff -f\n")
+        ends(machine, 0)
+
+
+def faults_low(name):
+    """Four times the memory there is would be mapped, were it not for the limit."""
+    with start(name, "shell.cpio", append="quiet", memory="96M") as machine:
+        shell(machine)
+        machine.run("/load sparse 160", 60)
+        machine.run("/load ahead", 60)
+        # All free memory once a cache of files.
+        machine.run("mkdir -p /mnt; mount -t tmpfs -o size=30m part /mnt; "
+                    "dd if=/dev/zero of=/mnt/fill bs=64k count=400 2>/dev/null", 60, check=False)
+        machine.run("/load sparse 60", 60)
+        killed = machine.run("dmesg | grep -c 'Killed process' || true")
+        wants(killed == "0", killed + " killed")
+        quiet_kernel(machine)
+        machine.type("poweroff -f\n")
+        ends(machine, 0)
+
+
+def group_memory():
+    test("memory/ahead", faults_ahead)
+    test("memory/off", faults_plain, "ring3", "ring3.faultaround=1")
+    test("memory/no-hypercalls", faults_plain, "ring3", "", ["--abi", "hide=MMU"])
+    test("memory/none", faults_plain, "none", "")
+    test("memory/qemu", faults_plain, "qemu", "")
+    test("memory/low", faults_low)
+
+
 # ---- repeat: many boots in a row
 
 def repeat(name, count):
