@@ -53,6 +53,7 @@
 #define EXEC_WINDOW	(16 * PAGE_SIZE)	/* what a fault of a file maps, fault_around_bytes */
 #define EXEC_WRITTEN	4u	/* pages of data and bss */
 #define EXEC_STACK	4u
+#define EXEC_LIST	32u	/* of both, at most */
 
 /* Speculation makes nobody give memory back. */
 #define GFP_AHEAD	((GFP_HIGHUSER_MOVABLE & ~(__GFP_HIGHMEM | __GFP_RECLAIM)) | \
@@ -80,8 +81,8 @@ static struct mm_struct *updates_mm;
 static unsigned int updates_count;
 
 /*
- * With the lock of the entries' table, and until prefill_flush() under the same one, because
- * the call writes the entries again.  (One CPU, no preemption: nobody comes in between.)
+ * With the lock of the entry's table; and nobody may come in between until prefill_flush(),
+ * because the call writes the entries again.  There is one CPU, so no preemption is enough.
  */
 static void prefill_add(struct mm_struct *mm, unsigned long addr, pte_t *ptep)
 {
@@ -107,12 +108,29 @@ static void prefill_flush(void)
 
 /* --- blocks of pages --- */
 
-static bool memory_is_plenty(unsigned int shift)
+/* The same of what mm's group may have.  (Its caches count as used.) */
+static bool group_has_plenty(struct mm_struct *mm, unsigned int shift)
+{
+	bool plenty = true;
+#ifdef CONFIG_MEMCG
+	struct mem_cgroup *own = get_mem_cgroup_from_mm(mm), *group;
+	unsigned long limit;
+
+	for (group = own; plenty && group && !mem_cgroup_is_root(group); group = parent_mem_cgroup(group)) {
+		limit = min(READ_ONCE(group->memory.max), READ_ONCE(group->memory.high));
+		plenty = page_counter_read(&group->memory) + (limit >> shift) < limit;
+	}
+	mem_cgroup_put(own);
+#endif
+	return plenty;
+}
+
+static bool memory_is_plenty(struct mm_struct *mm, unsigned int shift)
 {
 	unsigned long pages = global_zone_page_state(NR_FREE_PAGES) +
 			      global_node_page_state(NR_INACTIVE_FILE);
 
-	return pages > totalreserve_pages + (totalram_pages() >> shift);
+	return pages > totalreserve_pages + (totalram_pages() >> shift) && group_has_plenty(mm, shift);
 }
 
 static void block_free(struct page *pages, unsigned int n)
@@ -128,7 +146,7 @@ static struct page *block_alloc(struct mm_struct *mm, unsigned int n, gfp_t gfp)
 	void *memory;
 	unsigned int i;
 
-	if (!memory_is_plenty(PLENTY_SHIFT))
+	if (!memory_is_plenty(mm, PLENTY_SHIFT))
 		return NULL;
 	memory = alloc_pages_exact(n * PAGE_SIZE, GFP_AHEAD | gfp);
 	if (!memory)
@@ -188,7 +206,7 @@ static unsigned int anon_block(const struct vm_fault *vmf, pte_t *ptep, unsigned
 
 	if (!(index && page_written(vma, addr - PAGE_SIZE, ptep[-1])) &&
 	    !(index < PTRS_PER_PTE - 1 && page_written(vma, addr + PAGE_SIZE, ptep[1])))
-		n = memory_is_plenty(MOST_SHIFT) ? min(n, AROUND_FIRST) : 1;
+		n = memory_is_plenty(vma->vm_mm, MOST_SHIFT) ? min(n, AROUND_FIRST) : 1;
 	for (; n > 1; n /= 2) {
 		*start = addr & ~(n * PAGE_SIZE - 1);
 		if (*start < vma->vm_start || *start + n * PAGE_SIZE > vma->vm_end)
@@ -365,20 +383,37 @@ void __ring3_fork_unlock(struct mm_struct *mm)
 
 /* --- exec --- */
 
-static void exec_prefill(struct mm_struct *mm, unsigned long addr)
+struct exec_list {
+	unsigned int count;
+	unsigned long addr[EXEC_LIST];
+};
+
+static void exec_note(struct exec_list *list, unsigned long addr)
 {
-	pmd_t *pmd = mm_find_pmd(mm, addr);
+	if (list->count < ARRAY_SIZE(list->addr))
+		list->addr[list->count++] = addr;
+}
+
+static void exec_prefill(struct mm_struct *mm, const struct exec_list *list)
+{
 	spinlock_t *ptl;	/* of the entry's table */
+	unsigned int i;
+	pmd_t *pmd;
 	pte_t *ptep;
 
-	if (!pmd)
-		return;
-	ptep = pte_offset_map_lock(mm, pmd, addr, &ptl);
-	if (pte_present(*ptep)) {
-		prefill_add(mm, addr, ptep);
-		prefill_flush();
+	/* Not interrupted by another task, entries stay what they are when no lock is held. */
+	preempt_disable();
+	for (i = 0; i < list->count; i++) {
+		pmd = mm_find_pmd(mm, list->addr[i]);
+		if (!pmd)
+			continue;
+		ptep = pte_offset_map_lock(mm, pmd, list->addr[i], &ptl);
+		if (pte_present(*ptep))
+			prefill_add(mm, list->addr[i], ptep);
+		pte_unmap_unlock(ptep, ptl);
 	}
-	pte_unmap_unlock(ptep, ptl);
+	prefill_flush();
+	preempt_enable();
 }
 
 /* Files are read when they are needed, not before. */
@@ -398,7 +433,7 @@ static void exec_touch(struct vm_area_struct *vma, unsigned long addr, bool writ
 		handle_mm_fault(vma, addr, write ? FAULT_FLAG_WRITE : 0, NULL);
 }
 
-static void exec_vma(struct vm_area_struct *vma, unsigned long ip)
+static void exec_vma(struct vm_area_struct *vma, unsigned long ip, struct exec_list *list)
 {
 	unsigned long at, pages = vma_pages(vma);
 	unsigned int i;
@@ -411,7 +446,7 @@ static void exec_vma(struct vm_area_struct *vma, unsigned long ip)
 		for (i = 0; i < min_t(unsigned long, pages, EXEC_WRITTEN); i++) {
 			at = vma->vm_start + i * PAGE_SIZE;
 			exec_touch(vma, at, true);
-			exec_prefill(vma->vm_mm, at);
+			exec_note(list, at);
 		}
 	} else if (vma->vm_file && vma->vm_flags & (VM_READ | VM_EXEC)) {
 		at = vma->vm_start;
@@ -427,16 +462,18 @@ void __ring3_exec_ahead(unsigned long ip, unsigned long sp)
 {
 	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
+	struct exec_list list = { 0 };
 	struct vma_iterator vmi;
 	unsigned long at;
 
-	if (around_pages() < 2 || !memory_is_plenty(PLENTY_SHIFT) || !mmap_read_trylock(mm))
+	if (around_pages() < 2 || !memory_is_plenty(mm, PLENTY_SHIFT) || !mmap_read_trylock(mm))
 		return;
 	vma_iter_init(&vmi, mm, 0);
 	for_each_vma(vmi, vma)
-		exec_vma(vma, ip);
+		exec_vma(vma, ip, &list);
 	for (at = sp & PAGE_MASK; at < mm->start_stack + EXEC_STACK * PAGE_SIZE; at += PAGE_SIZE)
-		exec_prefill(mm, at);
+		exec_note(&list, at);
+	exec_prefill(mm, &list);
 	mmap_read_unlock(mm);
 }
 
