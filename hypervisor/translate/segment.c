@@ -7,6 +7,7 @@
  *	mov ax, fs		->  mov ax, [vcpu.seg[FS].selector]
  *	rdfsbase rax		->  mov rax, [vcpu.seg[FS].base]
  *	wrfsbase rax		->  mov [vcpu.seg[FS].base], rax	if in the lower half
+ *	wrgsbase rax		->  the same in the upper half, where a program's base is out of reach
  *
  * The host's own segment registers hold the engine's values throughout.  Blocks made
  * so are good for one value of CR4.FSGSBASE (translate.c).
@@ -81,14 +82,36 @@ static bool host_has_bmi2(void)
 	return known;
 }
 
+static void store_fs_base(struct rewrite *r, unsigned reg)
+{
+	emit_load(&r->out, REG_RCX, SPILL_ADDR(REG_RCX));
+	rewrite_fix(r, 0, 0);
+	emit_store(&r->out, reg, VCPU_ADDR(seg[SEG_FS].base));
+}
+
+/* RCX is spilled. */
+static void store_gs_base(struct rewrite *r, unsigned reg)
+{
+	rewrite_fix(r, FIX_CRITICAL, 1u << REG_RCX);
+	emit_store(&r->out, reg, VCPU_ADDR(fast.gs_base[0]));
+	emit_imm(&r->out, REG_RCX, STATE_GS_UNREACHABLE);
+	emit_store(&r->out, REG_RCX, VCPU_ADDR(fast.gs_host[0]));
+	emit_bytes(&r->out, (const uint8_t[]){ 0xf3, 0x48, 0x0f, 0xae, 0xd9 }, 5);	/* wrgsbase rcx */
+	rewrite_fix(r, FIX_DONE, 1u << REG_RCX);
+	emit_load(&r->out, REG_RCX, SPILL_ADDR(REG_RCX));
+}
+
 /* No flag may change: a shift of BMI2 and JRCXZ find out whether bits 47..63 are zero. */
-static bool rewrite_write_fs_base(struct rewrite *r, unsigned reg)
+static bool rewrite_write_base(struct rewrite *r, unsigned reg)
 {
 	const uint8_t shrx[] = { 0xc4, reg >= 8 ? 0xc2 : 0xe2, 0xeb, 0xf7, (uint8_t)(0xc8 | (reg & 7)) };
 	struct site *site;
 	site_handler handler;
+	bool gs = r->insn->zy.mnemonic == ZYDIS_MNEMONIC_WRGSBASE;
 	uint8_t *jrcxz;
 
+	if (gs && r->delta != DELTA_HIGH)
+		return false;
 	if (reg == REG_RCX || reg == REG_RDX || r->insn->zy.operand_width != 64 || !host_has_bmi2())
 		return false;
 	rewrite_spill(r, REG_RCX, 0, 0);
@@ -107,9 +130,10 @@ static bool rewrite_write_fs_base(struct rewrite *r, unsigned reg)
 		site->handler = handler;
 	rewrite_leave(r, site, false);
 	*jrcxz = (uint8_t)(r->out.p - (jrcxz + 1));
-	emit_load(&r->out, REG_RCX, SPILL_ADDR(REG_RCX));
-	rewrite_fix(r, 0, 0);
-	emit_store(&r->out, reg, VCPU_ADDR(seg[SEG_FS].base));
+	if (gs)
+		store_gs_base(r, reg);
+	else
+		store_fs_base(r, reg);
 	site->resume = (uint32_t)(uintptr_t)r->out.p;
 	return true;
 }
@@ -124,6 +148,7 @@ bool rewrite_segment(struct rewrite *r)
 	case ZYDIS_MNEMONIC_RDFSBASE:
 	case ZYDIS_MNEMONIC_RDGSBASE:
 	case ZYDIS_MNEMONIC_WRFSBASE:
+	case ZYDIS_MNEMONIC_WRGSBASE:
 		break;
 	default:
 		return false;
@@ -131,7 +156,8 @@ bool rewrite_segment(struct rewrite *r)
 	reg = rewrite_gpr(r->insn->ops[0].reg.value);
 	if (!r->fsgsbase || reg < 0 || reg == REG_RSP)
 		return false;
-	if (r->insn->zy.mnemonic == ZYDIS_MNEMONIC_WRFSBASE)
-		return rewrite_write_fs_base(r, (unsigned)reg);
+	if (r->insn->zy.mnemonic == ZYDIS_MNEMONIC_WRFSBASE ||
+	    r->insn->zy.mnemonic == ZYDIS_MNEMONIC_WRGSBASE)
+		return rewrite_write_base(r, (unsigned)reg);
 	return rewrite_read_base(r, (unsigned)reg);
 }

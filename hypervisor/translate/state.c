@@ -10,24 +10,17 @@
 #define SYSTEM_FLAGS	(RFLAGS_IOPL | RFLAGS_NT | RFLAGS_VIF | RFLAGS_VIP | RFLAGS_ID)
 #define HOST_FLAGS	(RFLAGS_ARITH | RFLAGS_DF)
 
-#define HOST_UNREACHABLE	0xffffc00000000000ul
-
 uint64_t state_delta(uint64_t rip)
 {
 	return rip >> 63 ? DELTA_HIGH : DELTA_LOW;
 }
 
-/*
- * A GS base of the other half cannot be rebased: point where every access
- * faults, in the middle of the host kernel's half, so that no displacement or
- * pointer added to it comes out in ours.
- */
 static uint64_t host_gs(uint64_t base, uint64_t delta)
 {
 	uint64_t host = base + delta;
 	bool same_half = base >> 63 == (delta == DELTA_HIGH);
 
-	return same_half && !(host >> 47) ? host : HOST_UNREACHABLE;
+	return same_half && !(host >> 47) ? host : STATE_GS_UNREACHABLE;
 }
 
 void state_load_gs(struct vcpu *vcpu)

@@ -56,6 +56,12 @@ void translate_promote_all(void);
 void state_enter(struct vcpu *vcpu);	/* fill fast.* from the architectural fields */
 void state_leave(struct vcpu *vcpu);	/* put rflags together from fast.* */
 uint64_t state_delta(uint64_t rip);	/* which delta code at rip runs with */
+/*
+ * A GS base of the other half cannot be rebased: it points where every access
+ * faults, in the middle of the host kernel's half, so that no displacement or
+ * pointer added to it comes out in ours.
+ */
+#define STATE_GS_UNREACHABLE	0xffffc00000000000ul
 void state_load_gs(struct vcpu *vcpu);	/* GS bases changed: recompute, WRGSBASE */
 
 /* --- entry.S --- */

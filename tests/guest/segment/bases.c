@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A kernel reads selectors and bases: every width, every register, flags untouched; WRFSBASE of
- * values that are canonical and not; all of it #UD while CR4.FSGSBASE is clear, also where it
+ * A kernel reads selectors and bases: every width, every register, flags untouched; WRFSBASE and
+ * WRGSBASE of values that are canonical and not; all of it #UD while CR4.FSGSBASE is clear, also where it
  * worked a moment ago.
  */
 #include "test.h"
@@ -89,6 +89,33 @@ static void bases(void)
 	expect_equal(v, msr_read(MSR_GS_BASE));
 }
 
+/* What context switches do: another GS base while this one is put away, or in its place. */
+static void gs_written(void)
+{
+	static const uint64_t good[] = { 0, 1, 0x7fffffffffff, 0x00007f0012345678, 0xffff800000000000, ~0ul };
+	static uint64_t word = 0x5ca1ab1e;
+	uint64_t own = msr_read(MSR_GS_BASE), other = msr_read(MSR_KERNEL_GS_BASE), v, flags, rcx;
+
+	for (unsigned i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		__asm__ volatile("push %3; popf; mov $0x1111, %%ecx; swapgs; wrgsbase %2; swapgs; pushf; pop %0;"
+				 "mov %%rcx, %1"
+				 : "=&r"(flags), "=&r"(rcx) : "r"(good[i]), "r"(FLAGS | 2ul) : "rcx", "cc");
+		expect_equal(flags & FLAGS, FLAGS);
+		expect_equal(rcx, 0x1111);
+		expect_equal(msr_read(MSR_KERNEL_GS_BASE), good[i]);
+		expect_equal(msr_read(MSR_GS_BASE), own);
+		__asm__ volatile("wrgsbase %1; rdgsbase %0" : "=r"(v) : "r"(good[i]));
+		expect_equal(v, good[i]);
+		expect_equal(msr_read(MSR_GS_BASE), good[i]);
+		__asm__ volatile("wrgsbase %1; mov %%gs:0, %0" : "=r"(v) : "r"(&word));
+		expect_equal(v, word, "through a base of this half, after %lx", good[i]);
+		msr_write(MSR_GS_BASE, own);
+	}
+	expect_equal(TRY("wrgsbase %0", :: "r"(0x800000000000) : "memory"), GP);
+	expect_equal(msr_read(MSR_GS_BASE), own, "not written");
+	msr_write(MSR_KERNEL_GS_BASE, other);
+}
+
 void test_main(void)
 {
 	uint64_t v;
@@ -103,5 +130,6 @@ void test_main(void)
 		expect_equal(read_gs(&v), UD);
 		cr4_write(cr4_read() | CR4_FSGSBASE);
 		bases();
+		gs_written();
 	}
 }
