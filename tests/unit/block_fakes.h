@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the tests of the block back-end over the fake engine share; each includes this
- * once: a disk that is a window of a file, its requests, the clock and the log.
+ * once: a disk that is a window of a file, its requests, the clock; log_fakes.h.
  */
 #ifndef RING3_TESTS_BLOCK_FAKES_H
 #define RING3_TESTS_BLOCK_FAKES_H
 
 #include "fake_io.h"
+#include "log_fakes.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "hostio/block.h"
 #include "hostio/block_disk.h"
 
@@ -23,27 +23,8 @@
 #define SECTORS		(WINDOW_SIZE / 512)
 
 static uint64_t now = 1000000000;
-static char said[4096];
-static unsigned said_count;
 
 uint64_t clock_ns(void) { return now; }
-
-void log_at(enum log_level level, const char *fmt, ...)
-{
-	va_list ap;
-
-	(void)level;
-	va_start(ap, fmt);
-	format_va(said, sizeof(said), fmt, ap);
-	va_end(ap);
-	said_count++;
-}
-
-_Noreturn void bug(const char *file, int line, const char *what)
-{
-	fprintf(stderr, "%s:%d: %s\n", file, line, what);
-	abort();
-}
 
 static char path[64];
 static int file;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the devices need around them, for tests that include this once: a clock
- * that the test moves, a kick that is counted, an end of the machine that is noted.
+ * that the test moves, a kick that is counted, an end of the machine that is noted; log_fakes.h.
  * The linker takes these instead of the library's, whose files define nothing else
  * that the devices use.
  */
 #ifndef RING3_TESTS_DEVICE_FAKES_H
 #define RING3_TESTS_DEVICE_FAKES_H
 
+#include "log_fakes.h"
 #include "suite.h"
 
 #include <stdio.h>
@@ -15,7 +16,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "machine/bus.h"
 #include "machine/irq.h"
 #include "machine/machine.h"
@@ -46,18 +46,6 @@ void machine_stop(enum machine_stop why, int code, const char *reason)
 		return;
 	fake_stop = why;
 	fake_stop_code = code;
-}
-
-void log_at(enum log_level level, const char *fmt, ...)
-{
-	(void)level;
-	(void)fmt;
-}
-
-_Noreturn void bug(const char *file, int line, const char *what)
-{
-	fprintf(stderr, "%s:%d: %s\n", file, line, what);
-	abort();
 }
 
 /* Time passes, and what falls due happens at its own moment, as in the vCPU loop. */

@@ -4,6 +4,7 @@
  * cache, odd memory, windows and their locks, full file systems, files that are not
  * what a disk should be.
  */
+#include "log_fakes.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -20,32 +21,10 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "hostio/block.h"
 #include "hostio/block_disk.h"
 
 #define SIZE	(8 * MIB)
-
-static char said[4096];
-static unsigned said_count;
-
-void log_at(enum log_level level, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (level == LOG_DEBUG)
-		return;
-	va_start(ap, fmt);
-	format_va(said, sizeof(said), fmt, ap);
-	va_end(ap);
-	said_count++;
-}
-
-_Noreturn void bug(const char *file, int line, const char *what)
-{
-	fprintf(stderr, "%s:%d: %s\n", file, line, what);
-	abort();
-}
 
 static char path[128];
 static uint8_t content[SIZE];

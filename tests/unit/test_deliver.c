@@ -4,7 +4,8 @@
  * by itself: real mode, 16- and 32-bit gates, inner stacks by the TSS,
  * virtual-8086, nested faults; and the exact frames of long mode.
  */
-#include <check.h>
+#include "suite.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -464,9 +465,7 @@ int main(void)
 {
 	Suite *suite = suite_create("deliver");
 	TCase *tc = tcase_create("deliver");
-	SRunner *runner;
 	const char *missing;
-	int failed;
 
 	if (arena_init() || clock_init() || ram_init(4 * MIB) || cpuid_init(&missing))
 		return EXIT_FAILURE;
@@ -487,9 +486,5 @@ int main(void)
 	tcase_add_test(tc, io_bitmap_decides_at_cpl3);
 	tcase_add_test(tc, rep_keeps_its_progress_at_a_fault);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 /*
  * --disk, --net, --rng, --io: what they mean and what is refused.
  */
+#include "option_words.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -9,20 +10,9 @@
 
 #include "cli/options.h"
 
-static struct options o;
-
 static int parse(const char *line)
 {
-	static char copy[2048];
-	char *argv[64] = { "run", "--kernel", "k" };
-	int argc = 3;
-
-	ck_assert_uint_lt(strlen(line), sizeof(copy));
-	strcpy(copy, line);
-	for (char *w = strtok(copy, " "); w; w = strtok(NULL, " "))
-		argv[argc++] = w;
-	argv[argc] = NULL;
-	return options_parse(argc, argv, &o);
+	return words_parse("--kernel k", line);
 }
 
 START_TEST(nothing_by_default)

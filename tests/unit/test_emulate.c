@@ -4,7 +4,8 @@
  * host's, instruction fetch across pages, privilege of system instructions,
  * and operands that are not RAM.
  */
-#include <check.h>
+#include "suite.h"
+
 #include <cpuid.h>
 #include <stdlib.h>
 #include <string.h>
@@ -337,10 +338,8 @@ int main(void)
 {
 	Suite *suite = suite_create("emulate");
 	TCase *tc = tcase_create("emulate");
-	SRunner *runner;
 	const char *missing;
 	unsigned low, high;
-	int failed;
 
 	if (arena_init() || clock_init() || ram_init(4 * MIB) || cpuid_init(&missing))
 		return EXIT_FAILURE;
@@ -355,9 +354,5 @@ int main(void)
 	tcase_add_test(tc, system_instructions_are_privileged);
 	tcase_add_test(tc, device_memory_is_accessed_once);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -361,8 +361,6 @@ int main(void)
 {
 	Suite *suite = suite_create("hostile");
 	TCase *tc = tcase_create("hostile");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 30);
 	tcase_add_loop_test(tc, jump_to_every_byte, 0, STUB_TEXT_SIZE / 0x100);
@@ -375,9 +373,5 @@ int main(void)
 	tcase_add_test(tc, running_on);
 	tcase_add_test(tc, malformed_simd_state);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return suite_run(suite);
 }

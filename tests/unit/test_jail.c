@@ -158,17 +158,11 @@ int main(void)
 {
 	Suite *suite = suite_create("jail");
 	TCase *tc = tcase_create("jail");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, worlds_work_inside);
 	tcase_add_loop_test(tc, io_works_inside, 0, 2);
 	tcase_add_loop_test(tc, others_kill, 0, (int)array_size(forbidden));
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return suite_run(suite);
 }

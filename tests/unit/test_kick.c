@@ -191,16 +191,10 @@ int main(void)
 {
 	Suite *suite = suite_create("kick");
 	TCase *tc = tcase_create("kick");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 25);
 	tcase_add_loop_test(tc, nothing_is_lost, 0, (int)array_size(settings));
 	tcase_add_loop_test(tc, storm, 0, 2);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return suite_run(suite);
 }

@@ -4,6 +4,7 @@
  * may do to it; partial writes; null.  io_watch is played by the test: net_turn()
  * reports what is ready.
  */
+#include "log_fakes.h"
 #include "suite.h"
 
 #include <arpa/inet.h>
@@ -18,7 +19,6 @@
 #include <unistd.h>
 
 #include "base/arena.h"
-#include "base/log.h"
 #include "hostio/net_backend.h"
 
 #define ROOM	(NET_HEADER + NET_FRAME_MAX)
@@ -28,18 +28,6 @@ static unsigned watches_number;
 
 void io_watch_add(struct io_watch *w) { watches[watches_number++] = w; }
 void io_watch_set(struct io_watch *w, short events) { w->events = events; }
-
-void log_at(enum log_level level, const char *fmt, ...)
-{
-	(void)level;
-	(void)fmt;
-}
-
-_Noreturn void bug(const char *file, int line, const char *what)
-{
-	fprintf(stderr, "%s:%d: %s\n", file, line, what);
-	abort();
-}
 
 /* A front-end: takes `room` frames, in pieces of `piece` bytes. */
 static struct device {

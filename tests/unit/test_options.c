@@ -2,6 +2,7 @@
 /*
  * The command line: sizes, defaults, what is refused.
  */
+#include "option_words.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -11,21 +12,9 @@
 #include "cli/options.h"
 #include "debug/trace.h"
 
-static struct options o;
-
-/* Words of one string, as the shell would split it. */
 static int parse(const char *line)
 {
-	static char copy[1024];
-	char *argv[64] = { "run" };
-	int argc = 1;
-
-	ck_assert_uint_lt(strlen(line), sizeof(copy));
-	strcpy(copy, line);
-	for (char *w = strtok(copy, " "); w; w = strtok(NULL, " "))
-		argv[argc++] = w;
-	argv[argc] = NULL;
-	return options_parse(argc, argv, &o);
+	return words_parse("", line);
 }
 
 START_TEST(sizes)

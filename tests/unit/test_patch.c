@@ -271,8 +271,6 @@ int main(void)
 {
 	Suite *suite = suite_create("patch");
 	TCase *tc = tcase_create("patch");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, clean_page_is_mapped_itself);
@@ -287,9 +285,5 @@ int main(void)
 	tcase_add_test(tc, two_addresses);
 	tcase_add_test(tc, trampolines_run_out);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return suite_run(suite);
 }

@@ -3,7 +3,8 @@
  * The byte scan: each sensitive sequence at each place of a page, across its end,
  * and nothing else: a second, slow statement of the list judges random pages.
  */
-#include <check.h>
+#include "suite.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,16 +112,10 @@ int main(void)
 {
 	Suite *suite = suite_create("scan");
 	TCase *tc = tcase_create("scan");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, every_place, 0, (int)array_size(sequences));
 	tcase_add_test(tc, unknown_tail);
 	tcase_add_test(tc, random_pages);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return suite_run(suite);
 }

@@ -392,8 +392,6 @@ int main(void)
 {
 	Suite *suite = suite_create("world");
 	TCase *tc = tcase_create("world");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, syscall_by_signal);
@@ -406,9 +404,5 @@ int main(void)
 	tcase_add_test(tc, kick_interrupts);
 	tcase_add_test(tc, death_ends_the_machine);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return suite_run(suite);
 }

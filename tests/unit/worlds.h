@@ -6,7 +6,8 @@
 #ifndef RING3_TESTS_WORLDS_H
 #define RING3_TESTS_WORLDS_H
 
-#include <check.h>
+#include "suite.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,21 +4,8 @@
  * set itself, too, but not those that are masked, and nothing if there is none.
  */
 #include "case.h"
-#include "time.h"
 
 CASE_NEEDS(0, FEATURE(VCPU_PAGE) | FEATURE(EVENTS));
-
-static void expect_more(unsigned more, const char *why)
-{
-	uint64_t before = case_interrupts;
-
-	if (more)
-		case_wait(&case_interrupts, before + more, 2000);
-	cpu_sti();
-	time_delay_us(300);
-	cpu_cli();
-	expect_equal(case_interrupts, before + more, "%s", why);
-}
 
 void test_main(void)
 {
@@ -27,34 +14,34 @@ void test_main(void)
 	case_begin();
 	page = case_events();
 	CALLS(0, EVENT_RETRY);
-	expect_more(0, "nothing is pending");
+	case_expect_more(0, "nothing is pending");
 	page->pending[1] = 1ul << 40;
-	expect_more(0, "bits of the guest's own");
+	case_expect_more(0, "bits of the guest's own");
 	CALLS(0, EVENT_RETRY);
-	expect_more(1, "and asked for");
+	case_expect_more(1, "and asked for");
 	expect_equal(case_taken[1], 1ul << 40);
 	page->pending[0] = 1ul << 20;
 	CALLS(0, EVENT_MASK, 20, 1);
 	CALLS(0, EVENT_RETRY);
-	expect_more(0, "masked");
+	case_expect_more(0, "masked");
 	page->pending[0] |= 1ul << 21;
 	CALLS(0, EVENT_RETRY);
-	expect_more(1, "one of two masked");
+	case_expect_more(1, "one of two masked");
 	page->interrupts = 0;
 	page->waiting = 0;
 	page->pending[0] = 1;
 	cpu_sti();
 	CALLS(0, EVENT_RETRY);
-	expect_more(0, "the flag");
+	case_expect_more(0, "the flag");
 	expect_equal(page->waiting, 1, "waiting");
 	page->interrupts = 1;
 	CALLS(0, EVENT_RETRY);
 	CALLS(0, EVENT_RETRY);
-	expect_more(1, "twice is once");
+	case_expect_more(1, "twice is once");
 	CALLS(0, EVENT_SETUP, 0, 0);
 	page->pending[0] = 1;
 	CALLS(0, EVENT_RETRY);
-	expect_more(0, "no vector");
+	case_expect_more(0, "no vector");
 	CALLS(0, EVENT_SETUP, CASE_VECTOR, 0);
-	expect_more(1, "a vector, and a bit pending");
+	case_expect_more(1, "a vector, and a bit pending");
 }

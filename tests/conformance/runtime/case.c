@@ -166,3 +166,15 @@ bool case_pending(unsigned event)
 {
 	return shared->pending[event / 64] >> event % 64 & 1;
 }
+
+void case_expect_more(unsigned more, const char *why)
+{
+	uint64_t before = case_interrupts;
+
+	if (more)
+		case_wait(&case_interrupts, before + more, 2000);
+	cpu_sti();
+	time_delay_us(300);
+	cpu_cli();
+	expect_equal(case_interrupts, before + more, "%s", why);
+}

@@ -112,5 +112,7 @@ volatile struct ring3_vcpu_page *case_events(void);
 /* Interrupts on until *counter >= value, or ms passed; off afterwards. */
 bool case_wait(volatile uint64_t *counter, uint64_t value, uint64_t ms);
 bool case_pending(unsigned event);
+/* With interrupts on so many more of CASE_VECTOR's come, and no other behind them. */
+void case_expect_more(unsigned more, const char *why);
 
 #endif

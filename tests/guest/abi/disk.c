@@ -222,15 +222,9 @@ static void capacity(void)
 
 void test_main(void)
 {
-	uint64_t pa;
-
 	ring3_accept();
-	pa = page_alloc();
-	shared = phys_to_virt(pa);
-	shared->size = sizeof(*shared);
-	shared->interrupts = 1;
+	shared = ring3_share();
 	trap_handler[VECTOR] = event_interrupt;
-	expect_equal(ring3_call(RING3_CALL_VCPU_PAGE, pa, 0, 0, 0), 0);
 	expect_equal(ring3_call(RING3_CALL_EVENT_SETUP, VECTOR, 0, 0, 0), 0);
 	data_pa = page_alloc();
 	capacity();

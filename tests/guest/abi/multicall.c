@@ -157,14 +157,9 @@ static void stops(void)
 
 void test_main(void)
 {
-	uint64_t pa;
-
 	ring3_accept();
-	shared = phys_to_virt(pa = page_alloc());
-	shared->size = sizeof(*shared);
-	shared->interrupts = 1;
+	shared = ring3_share();
 	trap_handler[VECTOR] = event_interrupt;
-	expect_equal(ring3_call(RING3_CALL_VCPU_PAGE, pa, 0, 0, 0), 0);
 	array_pa = page_alloc_aligned(RING3_MULTICALL_MAX * sizeof(*array), PAGE_SIZE);
 	array = phys_to_virt(array_pa);
 	results();

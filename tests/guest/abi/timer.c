@@ -115,14 +115,9 @@ static void many(void)
 
 void test_main(void)
 {
-	uint64_t pa;
-
 	ring3_accept();
-	shared = phys_to_virt(pa = page_alloc());
-	shared->size = sizeof(*shared);
-	shared->interrupts = 1;
+	shared = ring3_share();
 	trap_handler[VECTOR] = interrupt;
-	expect_equal(ring3_call(RING3_CALL_VCPU_PAGE, pa, 0, 0, 0), 0);
 	expect_equal(ring3_call(RING3_CALL_EVENT_SETUP, VECTOR, 0, 0, 0), 0);
 	time_tsc_khz();
 	ahead(3 * MS);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "ring3.h"
 
+#include "page.h"
 #include "test.h"
 
 uint32_t ring3_base(void)
@@ -31,6 +32,17 @@ void ring3_accept(void)
 	r = cpuid(ring3_base() + RING3_CPUID_FEATURES, 0);
 	expect_equal(ring3_call(RING3_CALL_VERSION, RING3_ABI_VERSION, r.eax | (uint64_t)r.ebx << 32, 0, 0),
 		     0);
+}
+
+volatile struct ring3_vcpu_page *ring3_share(void)
+{
+	uint64_t pa = page_alloc();
+	struct ring3_vcpu_page *shared = phys_to_virt(pa);
+
+	shared->size = sizeof(*shared);
+	shared->interrupts = 1;
+	expect_equal(ring3_call(RING3_CALL_VCPU_PAGE, pa, 0, 0, 0), 0);
+	return shared;
 }
 
 #define CALL(name, instruction)								\

@@ -22,6 +22,8 @@ uint32_t ring3_base(void);
 void ring3_need(void);
 /* The same, and accept all that is offered. */
 void ring3_accept(void);
+/* A page shared with the CPU, its `interrupts` set. */
+volatile struct ring3_vcpu_page *ring3_share(void);
 
 int64_t ring3_call(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
 int64_t ring3_call_vmmcall(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
