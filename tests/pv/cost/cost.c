@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: MIT
 /*
  * What an operation costs the guest's kernel: as a PC does it, and by ring3's call in place of
  * it.  A module that measures when it is loaded, prints lines "cost: ...".
@@ -77,9 +77,9 @@ static void interrupt_flag(void)
 		if (unlikely(READ_ONCE(pending)))
 			cpu_relax();
 	});
-	REPORT("pushf, pop", asm volatile("pushfq; pop %0" : "=r" (f) : : "memory"));
+	REPORT("pushf, pop", asm volatile("pushfq; pop %0" : "=r"(f) : : "memory"));
 	REPORT("pushf, pop, cli, push, popf",
-	       asm volatile("pushfq; pop %0; cli; push %0; popfq" : "=r" (f) : : "memory"));
+	       asm volatile("pushfq; pop %0; cli; push %0; popfq" : "=r"(f) : : "memory"));
 }
 
 static void updates_make(unsigned int flags)
@@ -233,4 +233,4 @@ static void __exit cost_exit(void)
 module_exit(cost_exit);
 
 MODULE_DESCRIPTION("Measures operations of the guest's kernel");
-MODULE_LICENSE("GPL");
+MODULE_LICENSE("Dual MIT/GPL");
