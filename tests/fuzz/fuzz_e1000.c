@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "unit/device_fakes.h"
+#include "net_fakes.h"
 
 #include "base/arena.h"
 #include "device/e1000.h"
@@ -31,32 +32,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-struct operation {
-	uint8_t kind, a, b, c;
-	uint32_t value;
-};
-
-static struct net {
-	const struct net_client *client;
-	void *device;
-	void (*again)(void *device);
-	bool full, running;
-} net;
 static struct e1000 *card;
 static uint64_t base;
-static uint64_t frames;
-
-void net_attach(struct net *n, const struct net_client *client, void *device)
-{
-	n->client = client;
-	n->device = device;
-}
 
 bool net_link(const struct net *n) { (void)n; return true; }
-void net_flush(struct net *n) { (void)n; }
-void net_wait(struct net *n, void (*again)(void *device)) { n->again = again; }
-void net_set_rx(struct net *n, unsigned rx_flags) { (void)n; (void)rx_flags; }
-void net_room(struct net *n) { n->running = true; }
 
 void net_stop(struct net *n)
 {

@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net_fakes.h"
+
 #include "base/arena.h"
 #include "device/virtio.h"
 #include "device/virtio_net.h"
@@ -31,38 +33,16 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-struct operation {
-	uint8_t kind, a, b, c;
-	uint32_t value;
-};
-
 struct descriptor {
 	uint64_t addr;
 	uint32_t len;
 	uint16_t flags, next;
 };
 
-static struct net {
-	const struct net_client *client;
-	void *device;
-	void (*again)(void *device);
-	bool full, running;
-} net;
 static struct virtio *dev;
-static uint64_t frames;
-
-void net_attach(struct net *n, const struct net_client *client, void *device)
-{
-	n->client = client;
-	n->device = device;
-}
 
 bool net_passes_offloads(const struct net *n) { (void)n; return true; }
 bool net_link(const struct net *n) { return !n->full; }
-void net_flush(struct net *n) { (void)n; }
-void net_wait(struct net *n, void (*again)(void *device)) { n->again = again; }
-void net_set_rx(struct net *n, unsigned rx_flags) { (void)n; (void)rx_flags; }
-void net_room(struct net *n) { n->running = true; }
 void net_stop(struct net *n) { n->running = false; }
 
 static bool in_ram(const void *p, size_t len)

@@ -6,6 +6,7 @@
 #ifndef RING3_TESTS_BLOCK_FAKES_H
 #define RING3_TESTS_BLOCK_FAKES_H
 
+#include "block_requests.h"
 #include "fake_io.h"
 #include "log_fakes.h"
 
@@ -14,7 +15,6 @@
 #include <sys/mman.h>
 
 #include "base/clock.h"
-#include "hostio/block.h"
 #include "hostio/block_disk.h"
 
 #define FILE_SIZE	(512 * KIB)
@@ -67,35 +67,6 @@ static inline struct block *strict_disk(unsigned memory, unsigned data)
 }
 
 /* ---- requests ---- */
-
-struct request {
-	struct block_request r;
-	struct iovec iov[8];
-	int error;
-	bool done;
-};
-
-static void done(struct block_request *r, int error)
-{
-	struct request *q = container_of(r, struct request, r);
-
-	ck_assert(!q->done);
-	q->done = true;
-	q->error = error;
-}
-
-static inline void submit(struct block *b, struct request *q, enum block_op op, uint64_t offset,
-			  uint64_t length)
-{
-	q->r.op = op;
-	q->r.offset = offset;
-	q->r.length = length;
-	q->r.iov = q->iov;
-	q->r.done = done;
-	q->done = false;
-	block_submit(b, &q->r);
-	ck_assert(!q->done);		/* never inside */
-}
 
 static inline int run(struct block *b, enum block_op op, uint64_t offset, void *memory, uint64_t length)
 {

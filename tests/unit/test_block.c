@@ -4,6 +4,7 @@
  * cache, odd memory, windows and their locks, full file systems, files that are not
  * what a disk should be.
  */
+#include "block_requests.h"
 #include "log_fakes.h"
 #include "suite.h"
 
@@ -21,7 +22,6 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "hostio/block.h"
 #include "hostio/block_disk.h"
 
 #define SIZE	(8 * MIB)
@@ -65,32 +65,6 @@ static struct block *disk_open(struct block_config config)
 }
 
 /* ---- requests ---- */
-
-struct request {
-	struct block_request r;
-	struct iovec iov[64];
-	int error;
-	bool done;
-};
-
-static void done(struct block_request *r, int error)
-{
-	struct request *q = container_of(r, struct request, r);
-
-	q->done = true;
-	q->error = error;
-}
-
-static void submit(struct block *b, struct request *q, enum block_op op, uint64_t offset, uint64_t length)
-{
-	q->r.op = op;
-	q->r.offset = offset;
-	q->r.length = length;
-	q->r.iov = q->iov;
-	q->r.done = done;
-	q->done = false;
-	block_submit(b, &q->r);
-}
 
 static int run(struct block *b, enum block_op op, uint64_t offset, void *memory, uint64_t length)
 {
