@@ -95,7 +95,7 @@ static void updates_make(unsigned int flags)
 
 static __always_inline void page_invalidate(unsigned long address)
 {
-	asm volatile("invlpg (%0)" : : "r" (address) : "memory");
+	asm volatile("invlpg (%0)" : : "r"(address) : "memory");
 }
 
 static __always_inline void entries_store(bool flush)
@@ -135,8 +135,8 @@ static void spaces(void)
 
 	REPORT("MOV to CR3", native_write_cr3(cr3));
 	REPORT("CR4.PGE off and on", {
-		asm volatile("mov %0, %%cr4" : : "r" (cr4 & ~X86_CR4_PGE) : "memory");
-		asm volatile("mov %0, %%cr4" : : "r" (cr4) : "memory");
+		asm volatile("mov %0, %%cr4" : : "r"(cr4 & ~X86_CR4_PGE) : "memory");
+		asm volatile("mov %0, %%cr4" : : "r"(cr4) : "memory");
 	});
 	if (boot_cpu_has(X86_FEATURE_INVPCID))
 		REPORT("INVPCID of all", invpcid_flush_all());
