@@ -169,12 +169,13 @@ def main():
     tests = [("attributes", attributes), ("discard", discard), ("unbind", unbind),
              ("queues", queues), ("queues-failing", queues, "queue_kick:EIO:20%"),
              ("sleep", sleeps), ("sleep-failing", sleeps, "queue_setup:EIO:20%"),
-             ("slow-long", slow, 4, "160k", ("fio 0", "long")), ("slow-silent", slow, 1, "96k", ("silent", "again"))]
+             ("slow-long", slow, 4, "160k", ("fio 0", "long")),
+             ("slow-silent", slow, 1, "96k", ("silent", "again"))]
     tests += [("unplug-" + load, unplug, load) for load in ("raw", "files", "slow", "idle")]
     for call in ("device_info", "device_features", "device_status", "device_config", "queue_setup",
                  "queue_kick"):
-        for errno, rate in (("EIO", "10%"), ("ENODEV" if call == "queue_kick" else "EINVAL", "30%"),
-                            ("EIO", "1")):
+        rates = [("ENODEV", "30%"), ("EIO", "10%")] if call == "queue_kick" else [("EINVAL", "30%")]
+        for errno, rate in rates + [("EIO", "1")]:
             tests.append(("failing-%s-%s" % (call, rate.strip("%")), failing, call, errno, rate))
     wanted = sys.argv[1:]
     for name, function, *arguments in tests:
