@@ -29,7 +29,7 @@
 #define E1000_VLAN		4u
 #define E1000_HEADER_MAX	(256u + 2)	/* what an 8-bit offset of a checksum can reach */
 #define E1000_TX_PIECES		256u		/* beyond that a frame is copied together */
-#define E1000_TX_BYTES		(256u * 1024)	/* of one frame, before segmentation */
+#define E1000_TX_BYTES		(256u * 1024)	/* of one frame, before segmentation and tag */
 #define E1000_RX_PIECES		(E1000_LONG_MAX / 256 + 1)
 
 /* Microwire serial EEPROM, 64 words, bit by bit (5.3, 13.4.3). */

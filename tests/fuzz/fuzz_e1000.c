@@ -70,7 +70,7 @@ bool net_send(struct net *n, const struct iovec *iov, unsigned iov_count, size_t
 	size_t sum = 0;
 
 	check(iov_count && iov_count <= IO_IOV_MAX && iov[0].iov_len == NET_HEADER);
-	check(bytes >= NET_HEADER + 14 && bytes <= NET_HEADER + E1000_TX_BYTES);
+	check(bytes >= NET_HEADER + 14 && bytes <= NET_HEADER + E1000_TX_BYTES + E1000_VLAN);
 	for (unsigned i = 0; i < iov_count; i++) {
 		check(is_ours(iov[i].iov_base, iov[i].iov_len));
 		sum += iov[i].iov_len;

@@ -8,7 +8,7 @@
 
 static uint8_t packet[E1000_TX_BYTES + 64];
 static uint8_t taken[E1000_TX_BYTES + 64];	/* payloads, one after the other */
-static size_t taken_bytes, frames, frame_max;
+static size_t taken_bytes, frames, frame_max, frame_bytes;
 static bool bad;
 
 static void setup(void)
@@ -82,6 +82,14 @@ START_TEST(test_tso_of_one_segment)
 }
 END_TEST
 
+static void measure(const uint8_t *p, size_t bytes)
+{
+	(void)p;
+	frame_max = max_u64(frame_max, bytes);
+	frame_bytes += bytes - NET_HEADER;
+	frames++;
+}
+
 /* Notes the payload of each frame, and whether its headers follow those before. */
 static void take(const uint8_t *p, size_t bytes)
 {
@@ -108,8 +116,7 @@ static void take(const uint8_t *p, size_t bytes)
 		bad |= get16(ip + 4) != ((0xfffe + frames) & 0xffff);
 	memcpy(taken + taken_bytes, l4 + upper, length);
 	taken_bytes += length;
-	frame_max = max_u64(frame_max, bytes);
-	frames++;
+	measure(p, bytes);
 }
 
 START_TEST(test_tso_larger_than_an_ip_packet)
@@ -129,6 +136,35 @@ START_TEST(test_tso_larger_than_an_ip_packet)
 	ck_assert_uint_eq(get(E1000_GPTC), 139);
 	if (!v6)
 		ck_assert_uint_eq(get16(sent() + 18), (0xfffe + 135) & 0xffff);
+}
+END_TEST
+
+/* What stands before the IP header is no reason for frames that no back-end takes. */
+START_TEST(test_tso_behind_a_long_link_header)
+{
+	struct tx_context c = { .ipcss = 114, .ipcso = 124, .ipcse = 133, .tucss = 134, .tucso = 150,
+				.header = 154, .mss = 100,
+				.command = TXD_TSE | TXD_TUCMD_TCP | TXD_TUCMD_IP };
+	size_t bytes = packet_make(packet, other_mac, false, 6, 200000);
+
+	memmove(packet + c.ipcss, packet + 14, bytes - 14);
+	memset(packet + 14, 0, c.ipcss - 14u);
+	bytes += c.ipcss - 14u;
+	put16(packet + c.tucso, pseudo_sum(packet + c.ipcss, 6, 0));
+	set(E1000_CTRL, CTRL_SLU | CTRL_VME);
+	fake_net.each = measure;
+	tx_context(&c);
+	for (size_t at = 0; at < bytes; at += 8192) {
+		size_t n = min_u64(8192, bytes - at);
+
+		tx_put(tx_data(packet + at, n, at), n | TX_DATA | TX_COMMAND(TXD_TSE | TXD_VLE) |
+		       TX_OPTIONS(TXD_POPTS_TXSM | TXD_POPTS_IXSM) |
+		       (at + n == bytes ? TX_LAST : 0) | 5ull << 48);
+	}
+	tx_kick();
+	ck_assert_uint_eq(frames, 4);
+	ck_assert_uint_eq(frame_bytes, 200000 + 4 * (c.header + 4u));
+	ck_assert_uint_le(frame_max, NET_HEADER + NET_FRAME_MAX);
 }
 END_TEST
 
@@ -215,6 +251,7 @@ int main(void)
 	tcase_add_loop_test(t, test_tso_goes_out_whole, 0, 4);
 	tcase_add_test(t, test_tso_of_one_segment);
 	tcase_add_loop_test(t, test_tso_larger_than_an_ip_packet, 0, 2);
+	tcase_add_test(t, test_tso_behind_a_long_link_header);
 	tcase_add_test(t, test_back_end_fills_up_within_a_super_frame);
 	tcase_add_loop_test(t, test_udp_segments, 0, 2);
 	tcase_add_test(t, test_impossible_segmentation);
