@@ -60,6 +60,9 @@ help:
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX), /usr/local'
 	@echo 'make clean      remove what was built, keep what was fetched'
 
+# What an object depends on, in a file that holds whether BUILD is given relative or absolute.
+DEPENDENCIES	= -MMD -MP -MT '$$(BUILD)/$(@:$(BUILD)/%=%)'
+
 $(BUILD)/ring3: $(BUILD)/obj/hypervisor/cli/main.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_RING3) -o $@ $^ $(LIBS)
@@ -103,7 +106,7 @@ $(BUILD)/zydis/%.o: $(ZYDIS_DIR)/src/%.c
 $(BUILD)/obj/%.o: %.c | $(ZYDIS_DIR)/.fetched
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CFLAGS) $(ENGINE_CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS) $(ENGINE_CFLAGS) $(CPPFLAGS) $(DEPENDENCIES) -c -o $@ $<
 
 $(BUILD)/gen/asm_offsets.h: $(ASM_OFFSETS) hypervisor/machine/vcpu.h hypervisor/base/layout.h
 	$(call say,GEN,$@)
@@ -140,7 +143,7 @@ $(ASSEMBLY:%.S=$(BUILD)/obj/%.o): $(BUILD)/gen/asm_offsets.h
 $(BUILD)/obj/%.o: %.S
 	@mkdir -p $(@D)
 	$(call say,AS,$<)
-	$(Q)$(CC) -g $(CPPFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) -g $(CPPFLAGS) $(DEPENDENCIES) -c -o $@ $<
 
 # Unit tests: tests/unit/test_*.c, each a program on libcheck and libring3.a.
 UNIT_TESTS	:= $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
@@ -148,7 +151,7 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) -g -O1 -std=gnu11 -Wall -Wextra -no-pie -fno-pie $(SANITIZE_FLAGS) $(CPPFLAGS) -Itests/unit \
-		-MMD -MP -o $@ $< $(LIB) $(LIBS) $$(pkg-config --libs check)
+		$(DEPENDENCIES) -o $@ $< $(LIB) $(LIBS) $$(pkg-config --libs check)
 
 unit: $(UNIT_TESTS)
 	$(Q)tests/unit/run $(BUILD)/unit
@@ -187,7 +190,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(FUZZ_FLAGS) -fsanitize=fuzzer,undefined -fno-sanitize-recover=undefined \
-		$(CPPFLAGS) -MMD -MP -o $@ $< $(LIB) $(LIBS)
+		$(CPPFLAGS) $(DEPENDENCIES) -o $@ $< $(LIB) $(LIBS)
 
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
