@@ -2,60 +2,28 @@
 # What the programs of this folder share: the work directory that tests/disk/run prepared, images,
 # file system checks on the host, verdicts, machines that run tests/disk/guest.
 import os
-import signal
 import subprocess
 import sys
 import time
-import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "boot"))
 sys.dont_write_bytecode = True
 from machine import Failure, Machine, command, unprivileged  # noqa: E402,F401
+from suite import Suite  # noqa: E402
 
-WORK = os.environ["DISK_WORK"]
-LOGS = os.environ["DISK_LOGS"]
+suite = Suite("disk")
+path, log_of, test, end = suite.path, suite.log_of, suite.test, suite.end
+LOGS = suite.logs
 KIND = os.environ.get("MACHINE", "ring3")
 DEVICES = os.environ.get("DISK_DEVICES", "ide virtio").split()
 CACHES = ["none", "writeback"]
 ENGINES = ["uring", "threads"] if KIND == "ring3" else [""]
 MIB = 1 << 20
-failures = 0
-
-# Machines are ended with the test that started them (Machine.__exit__).
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 # A guest's clock, set from a clock of whole seconds, may be half a second ahead of the host's.
-os.environ["E2FSCK_CONFIG"] = os.path.join(WORK, "e2fsck.conf")
+os.environ["E2FSCK_CONFIG"] = path("e2fsck.conf")
 with open(os.environ["E2FSCK_CONFIG"], "w", encoding="ascii") as e2fsck_conf:
     e2fsck_conf.write("[options]\nbroken_system_clock = 1\n")
-
-
-def path(name):
-    return os.path.join(WORK, name)
-
-
-def verdict(name, problem=None):
-    global failures
-    if problem is None:
-        print("PASS disk/" + name, flush=True)
-    else:
-        print("FAIL disk/%s: %s" % (name, problem), flush=True)
-        failures += 1
-
-
-def test(name, function, *arguments):
-    """One verdict of a function that raises Failure; whatever else it raises is a failure as well."""
-    started = time.monotonic()
-    try:
-        detail = function(*arguments)
-        verdict("%s (%s%.1f s)" % (name, detail + "; " if detail else "", time.monotonic() - started))
-        return True
-    except Failure as failure:
-        verdict(name, failure)
-    except Exception as error:  # a test that is wrong fails, and says where
-        verdict(name, "%s: %s" % (type(error).__name__, error))
-        traceback.print_exc()
-    return False
 
 
 def tool(*words, ok=(0,)):
@@ -113,10 +81,6 @@ def dump(name, file):
         return f.read()
 
 
-def log_of(name):
-    return os.path.join(LOGS, name.replace("/", "-") + ".log")
-
-
 def engine(io):
     return ["--io", io] if io and KIND == "ring3" else []
 
@@ -127,12 +91,9 @@ def machine(name, kernel, append, disks, initrd=None, extra=(), memory="256M", p
     console = "ttyS0"
     if any("device=pv" in disk for disk in disks):
         kernel, console, extra = "pv", "hvc0", ["--pv", "ring3"] + list(extra)
-    log = log_of(name)
-    if os.path.exists(log):
-        os.unlink(log)
     words = command(path(kernel), path(initrd or kernel + ".cpio"),
                     "console=%s quiet panic=-1 %s" % (console, append), disks, memory=memory, extra=extra)
-    return Machine(list(prefix) + unprivileged() + words, log, preexec=preexec)
+    return suite.start(name, list(prefix) + unprivileged() + words, preexec=preexec)
 
 
 def job(name, kernel, append, disks, seconds=60, **more):
@@ -155,7 +116,3 @@ def job_end(guest, seconds=60):
     if status != 0:
         raise Failure("the machine ended with status %d: %s" % (status, guest.tail()))
     return said
-
-
-def end():
-    sys.exit(1 if failures else 0)

@@ -2,55 +2,20 @@
 # What the programs of this folder share: the work directory that tests/net/run prepared, machines
 # with network cards, a server on the host, verdicts.
 import os
-import socket
 import subprocess
 import sys
-import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "boot"))
 sys.dont_write_bytecode = True
 from machine import Failure, Machine, command, unprivileged  # noqa: E402,F401
+from suite import Suite, free_port  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-WORK = os.environ["NET_WORK"]
-LOGS = os.environ["NET_LOGS"]
+suite = Suite("net")
+path, log_of, test, skip, end = suite.path, suite.log_of, suite.test, suite.skip, suite.end
 # Which kernel drives which card: the cloud kernel has no e1000.
 KERNELS = {"virtio": "cloud", "e1000": "generic", "pv": "pv"}
 DEVICES = os.environ.get("NET_DEVICES", "virtio e1000").split()
-failures = 0
-
-
-def path(name):
-    return os.path.join(WORK, name)
-
-
-def verdict(name, problem=None):
-    global failures
-    if problem is None:
-        print("PASS net/" + name, flush=True)
-    else:
-        print("FAIL net/%s: %s" % (name, problem), flush=True)
-        failures += 1
-
-
-def test(name, function, *arguments):
-    """One verdict of a function that raises Failure; whatever else it raises is a failure as well."""
-    try:
-        detail = function(*arguments)
-        verdict(name + (" (%s)" % detail if detail else ""))
-    except Failure as failure:
-        verdict(name, failure)
-    except Exception as error:  # a test that is wrong fails, and says where
-        verdict(name, "%s: %s" % (type(error).__name__, error))
-        traceback.print_exc()
-
-
-def skip(name, why):
-    print("SKIP net/%s: %s" % (name, why), flush=True)
-
-
-def end():
-    sys.exit(1 if failures else 0)
 
 
 def words(net, device="virtio", address=None, reboot=False, extra=()):
@@ -63,17 +28,10 @@ def words(net, device="virtio", address=None, reboot=False, extra=()):
                    extra=["--net", "%s,device=%s" % (net, device)] + extra)
 
 
-def log_of(name):
-    return os.path.join(LOGS, name.replace("/", "-") + ".log")
-
-
 def machine(name, net, device="virtio", address=None, env=None, reboot=False, path_variable=None, extra=()):
     """A machine of nobody's, started; its console is kept under the name."""
     prefix = ["/usr/bin/env", "PATH=" + path_variable] if path_variable else []
-    log = log_of(name)
-    if os.path.exists(log):
-        os.unlink(log)
-    return Machine(unprivileged() + prefix + words(net, device, address, reboot, extra), log, env=env)
+    return suite.start(name, unprivileged() + prefix + words(net, device, address, reboot, extra), env=env)
 
 
 def ready(guest, seconds=60):
@@ -89,12 +47,6 @@ def power_off(guest):
     guest.type("exit\n")
     if guest.wait(30) != 0:
         raise Failure("the machine ended with status %s: %s" % (guest.process.returncode, guest.tail()))
-
-
-def free_port(kind=socket.SOCK_STREAM):
-    with socket.socket(socket.AF_INET, kind) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Server:

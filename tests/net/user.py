@@ -110,7 +110,7 @@ def refusals():
     refused("socket", "socket=/nonexistent", "cannot connect")
     refused("switch", "switch=a/b", "cannot be the name")
     refused("tap", "tap=nosuchtap0", "tun")
-    alone = os.path.join(net.WORK, "alone")
+    alone = net.path("alone")
     os.makedirs(alone, exist_ok=True)
     shutil.copy(machine_module.RING3, alone)
     machine_module.RING3 = os.path.join(alone, "ring3")

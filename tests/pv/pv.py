@@ -3,18 +3,17 @@
 import hashlib
 import os
 import re
-import signal
 import sys
 import time
-import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "boot"))
 sys.dont_write_bytecode = True
-from machine import Failure, Machine, command, unprivileged  # noqa: E402
+from machine import command, unprivileged  # noqa: E402
+from suite import Suite, wants  # noqa: E402
 
-WORK = os.environ["PV_WORK"]
-LOGS = os.environ["PV_LOGS"]
+suite = Suite("pv")
+path = suite.path
 # Ways to start the one image: console, machine, options.
 WAYS = {
     "ring3": ("hvc0", "ring3", ["--pv", "ring3"]),
@@ -22,43 +21,17 @@ WAYS = {
     "none": ("ttyS0", "ring3", ["--pv", "none"]),
     "qemu": ("ttyS0", "tcg", []),
 }
-failures = 0
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-
-
-def path(name):
-    return os.path.join(WORK, name)
 
 
 def start(name, initrd, way="ring3", append="", kernel="vmlinuz", extra=(), memory="512M", reboot=False):
     console, kind, options = WAYS[way]
     words = command(path(kernel), path(initrd), "console=%s panic=-1 %s" % (console, append),
                     memory=memory, kind=kind, extra=options + list(extra), reboot=reboot)
-    log = os.path.join(LOGS, name.replace("/", "-") + ".log")
-    if os.path.exists(log):
-        os.unlink(log)
-    return Machine(unprivileged() + words, log)
+    return suite.start(name, unprivileged() + words)
 
 
 def test(name, function, *arguments):
-    """One verdict of a function that raises Failure; whatever else it raises is a failure as well."""
-    global failures
-    started = time.monotonic()
-    try:
-        detail = function(name, *arguments)
-        print("PASS pv/%s (%s%.1f s)" % (name, detail + "; " if detail else "",
-                                         time.monotonic() - started), flush=True)
-    except Exception as error:
-        failures += 1
-        what = "" if isinstance(error, Failure) else type(error).__name__ + ": "
-        print("FAIL pv/%s: %s%s" % (name, what, error), flush=True)
-        if what:
-            traceback.print_exc()
-
-
-def wants(condition, text):
-    if not condition:
-        raise Failure(text)
+    suite.test(name, function, name, *arguments)
 
 
 def shell(machine):
@@ -413,7 +386,7 @@ def repeat(name, count):
             machine.expect("started", 30)
             times.append(time.monotonic() - begun)
             ends(machine, 0)
-        os.unlink(os.path.join(LOGS, "%s-%d.log" % (name.replace("/", "-"), i)))
+        os.unlink(suite.log_of("%s-%d" % (name, i)))
     return "%d boots, median %.0f ms" % (count, 1000 * sorted(times)[count // 2])
 
 
@@ -422,4 +395,4 @@ def group_repeat():
 
 
 globals()["group_" + sys.argv[1]]()
-sys.exit(1 if failures else 0)
+suite.end()

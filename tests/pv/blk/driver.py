@@ -6,13 +6,13 @@
 #   driver.py [TEST]...	some only: attributes discard unbind unplug sleep slow failing, or
 #				longer beginnings: failing-queue_kick
 import os
-import socket
 import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "disk"))
-from disk import MIB, Failure, blank, end, job_end, machine, path, test  # noqa: E402
+from disk import MIB, Failure, blank, end, job_end, machine, test  # noqa: E402
+from suite import free_port, monitor  # noqa: E402
 
 SIZE = 64 * MIB
 
@@ -81,38 +81,6 @@ def discard(name):
 
 def unbind(name):
     wants(run(name, "unbind", 150), "rounds 8")
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def monitor(port, line):
-    """A debugger's `monitor`; what ring3 answers."""
-    for _ in range(50):
-        try:
-            connection = socket.create_connection(("127.0.0.1", port), 10)
-            break
-        except ConnectionRefusedError:
-            time.sleep(0.1)
-    else:
-        raise Failure("nobody listens for a debugger")
-    text = b""
-    with connection:
-        for words in ("qRcmd," + line.encode().hex(), "D"):
-            connection.sendall(b"$%s#%02x" % (words.encode(), sum(words.encode()) & 255))
-            answer = b""
-            while not answer.endswith(b"$OK#9a"):
-                more = connection.recv(4096)
-                if not more:
-                    break
-                connection.sendall(b"+" * more.count(b"#"))
-                answer += more
-            text += answer
-    return "".join(bytes.fromhex(part[1:].split(b"#")[0].decode()).decode()
-                   for part in text.split(b"$") if part.startswith(b"O") and not part.startswith(b"OK"))
 
 
 def unplug(name, load):

@@ -9,15 +9,14 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import time
 
 NET = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "net")
 sys.path.insert(0, NET)
-from net import (Failure, Server, client, end, free_port, machine, path, pings, power_off, rate,  # noqa: E402
-                 ready, serve, test)
+from net import (Failure, Server, client, end, free_port, machine, path, power_off, rate, ready,  # noqa: E402
+                 serve, test)
+from suite import monitor, wants  # noqa: E402
 
 BYTES = 4000000
 A, B = "192.168.7.2", "192.168.7.3"
@@ -42,11 +41,6 @@ def stats(guest):
             (line.split() for line in guest.run("/nic eth0 stats").split("\n"))}
 
 
-def wants(condition, text):
-    if not condition:
-        raise Failure(text)
-
-
 def address(guest):
     """After the card came back: what udhcpc had set."""
     guest.run("ip link set eth0 up && ip addr add %s/24 dev eth0" % GUEST)
@@ -67,6 +61,14 @@ def pair(name, extra=()):
     where = "switch=pv-%s-%d" % (name, os.getpid())
     return [machine("pv-%s-%s" % (name, n), where, "pv", ip, env=env, extra=words)
             for n, ip, words in (("a", A, extra), ("b", B, ()))]
+
+
+def serving(*guests):
+    """Their cards are up, and each echoes."""
+    for guest in guests:
+        ready(guest)
+    for guest in guests:
+        serve(guest)
 
 
 def exchange(guest, server, size=BYTES):
@@ -132,10 +134,7 @@ def offloads():
              "tx-generic-segmentation", "rx-checksum", "rx-gro", "rx-gro-hw")
     a, b = pair("offloads")
     with a, b:
-        ready(a)
-        ready(b)
-        serve(a)
-        serve(b)
+        serving(a, b)
         offered = [n for n in names if a.run("/nic eth0 feature " + n) == "on"]
         wants({"tx-checksum-ip-generic", "tx-tcp-segmentation", "tx-scatter-gather"} <= set(offered),
               "on at first: " + " ".join(offered))
@@ -154,10 +153,7 @@ def offloads():
 def jumbo():
     a, b = pair("jumbo")
     with a, b:
-        ready(a)
-        ready(b)
-        serve(a)
-        serve(b)
+        serving(a, b)
         texts = []
         for mtu in (576, 1500, 4000, 9000, 65535):
             for guest in (a, b):
@@ -294,51 +290,6 @@ def rebind():
     return "%s, %d KiB" % (text, lost)
 
 
-class Debugger:
-    """gdb's protocol, as far as `monitor` goes."""
-    def __init__(self, port):
-        self.data = b""
-        for _ in range(50):
-            try:
-                self.socket = socket.create_connection(("127.0.0.1", port), 10)
-                break
-            except ConnectionRefusedError:
-                time.sleep(0.1)
-        else:
-            raise Failure("nobody listens for a debugger")
-
-    def packet(self, text):
-        data = text.encode()
-        self.socket.sendall(b"$" + data + b"#%02x" % (sum(data) & 255))
-
-    def reply(self):
-        """The next packet's text."""
-        while True:
-            packet = re.search(rb"\$([^#]*)#..", self.data)
-            if packet:
-                self.data = self.data[packet.end():]
-                self.socket.sendall(b"+")
-                return packet.group(1).decode()
-            more = self.socket.recv(4096)
-            if not more:
-                raise Failure("the debugger's connection ended")
-            self.data += more
-
-    def monitor(self, line):
-        self.packet("qRcmd," + line.encode().hex())
-        text = ""
-        while True:
-            answer = self.reply()
-            if not answer.startswith("O") or answer == "OK":
-                return text + bytes.fromhex(answer if answer != "OK" else "").decode()
-            text += bytes.fromhex(answer[1:]).decode()
-
-    def leave(self):
-        self.packet("D")
-        self.reply()
-        self.socket.close()
-
-
 def gone(guest, index):
     """The device is not there any more, nor what was made of it."""
     guest.run("for i in $(seq 1 200); do [ -e /sys/bus/ring3/devices/ring3-%d ] || break; sleep 0.05; done; "
@@ -352,18 +303,14 @@ def unplug():
     with Server() as server, alone("unplug", ["--net", "null,device=pv", "--gdb", str(port)]) as guest:
         ready(guest)
         guest.run("ip link set eth1 up; ip link set eth1 down")
-        debugger = Debugger(port)
-        said = debugger.monitor("unplug 1")
-        debugger.leave()
+        said = monitor(port, "unplug 1")
         wants("removed" in said, "unplug 1: " + said)
         gone(guest, 1)
         guest.run("[ ! -e /sys/class/net/eth1 ] && [ -e /sys/class/net/eth0 ]")
         exchange(guest, server, 500000)
         background(guest, server)
         guest.run("while [ ! -s /tmp/traffic ]; do sleep 0.05; done", 20)
-        debugger = Debugger(port)
-        said = debugger.monitor("unplug 0")
-        debugger.leave()
+        said = monitor(port, "unplug 0")
         wants("removed" in said, "unplug 0: " + said)
         gone(guest, 0)
         # Whoever used it hears of it: nothing hangs.
