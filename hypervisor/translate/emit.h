@@ -35,6 +35,12 @@ static inline void emit_bytes(struct emitter *e, const uint8_t *bytes, size_t n)
 	e->p += n;
 }
 
+/* wrgsbase rcx */
+static inline void emit_wrgsbase_rcx(struct emitter *e)
+{
+	emit_bytes(e, (const uint8_t[]){ 0xf3, 0x48, 0x0f, 0xae, 0xd9 }, 5);
+}
+
 /* ModRM and SIB for [disp32], absolute. */
 static inline void emit_abs(struct emitter *e, unsigned reg, uint32_t addr)
 {

@@ -311,7 +311,7 @@ static void rewrite_swapgs(struct rewrite *r)
 		emit_store(&r->out, REG_RCX, pairs[i][0]);
 		emit_store(&r->out, REG_RAX, pairs[i][1]);
 	}
-	emit_bytes(&r->out, (const uint8_t[]){ 0xf3, 0x48, 0x0f, 0xae, 0xd9 }, 5);	/* wrgsbase rcx */
+	emit_wrgsbase_rcx(&r->out);
 	rewrite_fix(r, FIX_DONE, 1u << REG_RAX | 1u << REG_RCX);
 	emit_load(&r->out, REG_RCX, SPILL_ADDR(REG_RCX));
 	emit_load(&r->out, REG_RAX, SPILL_ADDR(REG_RAX));

@@ -96,7 +96,7 @@ static void store_gs_base(struct rewrite *r, unsigned reg)
 	emit_store(&r->out, reg, VCPU_ADDR(fast.gs_base[0]));
 	emit_imm(&r->out, REG_RCX, STATE_GS_UNREACHABLE);
 	emit_store(&r->out, REG_RCX, VCPU_ADDR(fast.gs_host[0]));
-	emit_bytes(&r->out, (const uint8_t[]){ 0xf3, 0x48, 0x0f, 0xae, 0xd9 }, 5);	/* wrgsbase rcx */
+	emit_wrgsbase_rcx(&r->out);
 	rewrite_fix(r, FIX_DONE, 1u << REG_RCX);
 	emit_load(&r->out, REG_RCX, SPILL_ADDR(REG_RCX));
 }
