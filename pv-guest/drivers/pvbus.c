@@ -42,7 +42,10 @@ static struct pv_driver *pv_device_driver(struct pv_device *dev)
 
 /* ---- calls ---- */
 
-/* Nothing here is asked for often, so what fails is tried again, except where there is no device. */
+/*
+ * Nothing here is asked for often, so what fails is tried again.  -ENODEV, too: one alone is not to
+ * be believed.
+ */
 static int device_call(u32 call, u32 index, u64 a, u64 b, u64 c)
 {
 	unsigned int tries = 0;
@@ -50,7 +53,7 @@ static int device_call(u32 call, u32 index, u64 a, u64 b, u64 c)
 
 	do {
 		result = ring3_call4(call, index, a, b, c);
-	} while (result < 0 && result != -ENODEV && ++tries < PV_TRIES);
+	} while (result < 0 && ++tries < PV_TRIES);
 	return result;
 }
 

@@ -95,14 +95,9 @@ out:
 static int pvnet_config(struct pvnet *pn, struct virtio_net_config *config)
 {
 	unsigned int length = min_t(unsigned int, sizeof(*config), pn->pdev->config_size);
-	unsigned int tries = 0;
-	int error;
 
 	memset(config, 0, sizeof(*config));
-	do {
-		error = pv_config_read(pn->pdev, 0, config, length);
-	} while (error && !pv_device_gone(pn->pdev) && ++tries < 4);
-	return error;
+	return pv_config_read(pn->pdev, 0, config, length);
 }
 
 /* RTNL, while up. */
