@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# How the test drivers start machines; sourced by tests/{programs,boot,bench}/run.
+# How tests/programs/run starts machines; sourced by it.
 # Sets: root, build, busybox.  The caller may set KERNEL, RING3, MEMORY, QEMU.
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -75,7 +75,7 @@ machine_run() {
 			-append "$append" </dev/null
 		;;
 	ring3)
-		"$stamp" "$@" ${ONE_CPU:+taskset -c $ONE_CPU} ${AS_USER:-} "$RING3" run --memory "$MEMORY" --no-reboot \
+		"$stamp" "$@" "$RING3" run --memory "$MEMORY" --no-reboot \
 			${RING3_OPTIONS:-} --kernel "$kernel" --initrd "$initrd" --append "$append" </dev/null
 		;;
 	*) fail "no machine called $kind" ;;
