@@ -109,7 +109,8 @@ void vtlb_user_flush_page(struct vcpu *vcpu, unsigned pcid, uint64_t va)
 /*
  * A world for a root.  One that a destroyed space left, whose program started where this one
  * does, is likely to show the same program: what it still holds is compared with the new page
- * tables before use, like everything not fresh, and often most of it is right.
+ * tables before use, like everything not fresh, and often most of it is right.  One that still
+ * unmaps what the last space left is not waited for: a second one takes turns with it.
  */
 static unsigned choose(uint64_t root, uint64_t start)
 {
@@ -120,7 +121,7 @@ static unsigned choose(uint64_t root, uint64_t start)
 
 		if (s->root == root)
 			return i;
-		if (s->root == ~0ul && s->start == start &&
+		if (s->root == ~0ul && s->start == start && !world_flushing(s->world) &&
 		    (alike == WORLDS_MAX || s->used > spaces[alike].used))
 			alike = i;
 		if ((s->root == ~0ul) == (spaces[oldest].root == ~0ul) ? s->used < spaces[oldest].used :

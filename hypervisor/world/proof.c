@@ -146,6 +146,11 @@ void world_flush(struct world *w)
 	world_stats.batches++;
 }
 
+bool world_flushing(const struct world *w)
+{
+	return w->busy && w->area->turn == TURN_WORLD;
+}
+
 void world_settle(struct world *w)
 {
 	int err;

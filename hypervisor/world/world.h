@@ -71,6 +71,8 @@ int world_sync(struct world *w);
 /* Execute what is queued now, where that costs the caller nothing: it goes on at once, and whoever
  * next wants something of this world waits for it.  After world_quiesce(). */
 void world_flush(struct world *w);
+/* Would one have to wait?  What it says of itself: a hint. */
+bool world_flushing(const struct world *w);
 /* Unmap everything of the guest's. */
 void world_clear(struct world *w);
 

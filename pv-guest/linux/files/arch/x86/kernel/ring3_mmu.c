@@ -40,6 +40,11 @@ bool __ring3_flush_pages(unsigned long cr3, unsigned long start, unsigned long e
 			    PFN_UP(end - start));
 }
 
+bool __ring3_flush_space(unsigned long cr3)
+{
+	return !ring3_call4(RING3_CALL_MMU_FLUSH, RING3_FLUSH_SPACE, cr3, 0, 0);
+}
+
 void __init ring3_mmu_init(void)
 {
 	pv_ops.mmu.pgd_free = ring3_pgd_free;

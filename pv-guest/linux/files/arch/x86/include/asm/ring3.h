@@ -20,6 +20,7 @@
 #include <linux/types.h>
 #include <asm/alternative.h>
 #include <asm/cpufeatures.h>
+#include <asm/page_types.h>
 
 /*
  * Entry: the number in RAX, arguments in RDI, RSI, RDX, R10, R8, R9; the result in RAX, as
@@ -138,6 +139,7 @@ struct ring3_vcpu_page *ring3_vcpu_page(void);
 /* For arch/x86/mm/tlb.c; false: nothing was done, do it as on a PC. */
 bool __ring3_load_cr3(unsigned long cr3);
 bool __ring3_flush_pages(unsigned long cr3, unsigned long start, unsigned long end);
+bool __ring3_flush_space(unsigned long cr3);
 
 #else
 
@@ -161,6 +163,11 @@ static inline bool __ring3_flush_pages(unsigned long cr3, unsigned long start, u
 	return false;
 }
 
+static inline bool __ring3_flush_space(unsigned long cr3)
+{
+	return false;
+}
+
 #endif /* CONFIG_RING3_GUEST */
 
 /* cr3 is what the register would get, X86_CR3_PCID_NOFLUSH included. */
@@ -169,10 +176,26 @@ static inline bool ring3_load_cr3(unsigned long cr3)
 	return ring3_has(RING3_FEATURE_MMU) && __ring3_load_cr3(cr3);
 }
 
+#define RING3_STRIDES_MAX	8	/* INVLPG each below; 0.1 us */
+
 /* On this CPU, global ones, too; cr3: the space of user addresses. */
 static inline bool ring3_flush_pages(unsigned long cr3, unsigned long start, unsigned long end)
 {
 	return ring3_has(RING3_FEATURE_MMU) && __ring3_flush_pages(cr3, start, end);
+}
+
+/*
+ * The same of pages of 1 << shift bytes.  A few large ones are flushed one by one; many are
+ * the page tables that exec gives back with its temporary stack, 512 steps of 2 MiB of a
+ * space that has little mapped.
+ */
+static inline bool ring3_flush_strides(unsigned long cr3, unsigned long start, unsigned long end,
+				       unsigned int shift)
+{
+	if (shift == PAGE_SHIFT)
+		return ring3_flush_pages(cr3, start, end);
+	return ring3_has(RING3_FEATURE_MMU) && (end - start) >> shift > RING3_STRIDES_MAX &&
+	       __ring3_flush_space(cr3);
 }
 
 #endif /* _ASM_X86_RING3_H */
