@@ -19,7 +19,6 @@
  */
 #include "device/e1000_device.h"
 
-#include <linux/if_ether.h>
 #include <string.h>
 
 #define IP_PACKET_MAX	65535u
@@ -205,10 +204,10 @@ static bool send_segments(struct e1000 *d)
 		e1000_count(d, E1000_TSCTFC, 1);
 		return true;
 	}
-	/* As many at once as one IP packet holds behind an Ethernet header, however long a link
-	 * header the driver claims: a longer frame is none to the back-end. */
+	/* As many at once as a frame of the back-end's holds beside a tag, which is no more than
+	 * one IP packet holds, however long a link header the driver claims. */
 	if (c->tcp && f->checksum && !is_looped(d))
-		most = (IP_PACKET_MAX + ETH_HLEN - c->header) / c->mss * c->mss;
+		most = (NET_FRAME_MAX - E1000_VLAN - c->header) / c->mss * c->mss;
 	do {
 		uint32_t length = (uint32_t)min_u64(payload - f->sent, most);
 		struct outgoing o = { .header = c->header, .from = c->header + f->sent,
