@@ -25,8 +25,8 @@ class Suite:
     def path(self, name):
         return os.path.join(self.work, name)
 
-    def log_of(self, name):
-        return os.path.join(self.logs, name.replace("/", "-") + ".log")
+    def log_of(self, name, kind="log"):
+        return os.path.join(self.logs, "%s.%s" % (name.replace("/", "-"), kind))
 
     def start(self, name, words, **how):
         """A machine by these words, with a log of its own."""

@@ -7,8 +7,8 @@ import os
 import re
 import time
 
-from disk import DEVICES, LOGS, Failure, Machine, clean, command, dump, end, engine, log_of, own, path
-from disk import test, tool, unprivileged
+from disk import DEVICES, Failure, clean, command, dump, end, engine, log_of, own, path, suite, test, tool
+from disk import unprivileged
 
 # What no healthy boot says.  (Stock kernels say other things at level "err" on a machine that
 # has not everything; those are not about this.)
@@ -36,13 +36,10 @@ def boots(name, kernel, device, cache, io, prefix):
     disk = path("debian.img")
     tool("cp", "--sparse=always", os.environ["DISK_DEBIAN"] + ".img", disk)
     own(disk)
-    log = log_of(name)
-    if os.path.exists(log):
-        os.unlink(log)
     words = command(path(kernel + ".vmlinuz"), path(kernel + ".initrd"), "root=LABEL=root console=ttyS0",
                     ["file=%s,device=%s,cache=%s,serial=R3-0042" % (disk, device, cache)],
                     extra=engine(io) + prefix, reboot=True)
-    with Machine(unprivileged() + words, log) as guest:
+    with suite.start(name, unprivileged() + words) as guest:
         started = time.monotonic()
         guest.login(240)
         first = time.monotonic() - started
@@ -67,15 +64,15 @@ def boots(name, kernel, device, cache, io, prefix):
         if guest.run("cat /root/data /root/many/* | sha256sum", 120) != digest:
             raise Failure("something else is read after the reboot")
         kernel_log = guest.run("dmesg")
-        with open(os.path.join(LOGS, name.replace("/", "-") + ".dmesg"), "w", encoding="utf-8") as f:
+        with open(log_of(name, "dmesg"), "w", encoding="utf-8") as f:
             f.write(kernel_log)
         guest.run("rm -r /root/many; cp /root/data /root/copy; echo over >/root/again")
         guest.type("systemctl poweroff\n")
         status = guest.wait(180)
         if status != 0:
             raise Failure("the machine ended with status %d" % status)
-    complaints(log)
-    complaints(os.path.join(LOGS, name.replace("/", "-") + ".dmesg"))
+    complaints(log_of(name))
+    complaints(log_of(name, "dmesg"))
     clean(disk)
     if dump(disk, "root/again") != b"over\n":
         raise Failure("what was written last is not there")

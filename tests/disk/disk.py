@@ -8,12 +8,11 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "boot"))
 sys.dont_write_bytecode = True
-from machine import Failure, Machine, command, unprivileged  # noqa: E402,F401
+from machine import Failure, command, unprivileged  # noqa: E402,F401
 from suite import Suite  # noqa: E402
 
 suite = Suite("disk")
 path, log_of, test, end = suite.path, suite.log_of, suite.test, suite.end
-LOGS = suite.logs
 KIND = os.environ.get("MACHINE", "ring3")
 DEVICES = os.environ.get("DISK_DEVICES", "ide virtio").split()
 CACHES = ["none", "writeback"]

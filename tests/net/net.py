@@ -7,12 +7,12 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "boot"))
 sys.dont_write_bytecode = True
-from machine import Failure, Machine, command, unprivileged  # noqa: E402,F401
+from machine import Failure, command, unprivileged  # noqa: E402,F401
 from suite import Suite, free_port  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 suite = Suite("net")
-path, log_of, test, skip, end = suite.path, suite.log_of, suite.test, suite.skip, suite.end
+path, test, skip, end = suite.path, suite.test, suite.skip, suite.end
 # Which kernel drives which card: the cloud kernel has no e1000.
 KERNELS = {"virtio": "cloud", "e1000": "generic", "pv": "pv"}
 DEVICES = os.environ.get("NET_DEVICES", "virtio e1000").split()

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import time
 
-from net import (DEVICES, Failure, HERE, KERNELS, Machine, client, command, end, log_of, machine, path,
-                 pings, power_off, rate, ready, serve, skip, test, unprivileged)
+from net import (DEVICES, Failure, HERE, KERNELS, client, command, end, machine, path, pings, power_off,
+                 rate, ready, serve, skip, suite, test, unprivileged)
 
 BYTES = 4000000
 A, B, C = "192.168.7.2", "192.168.7.3", "192.168.7.4"
@@ -73,7 +73,7 @@ def qemu():
                     memory="192M", kind="tcg")
     words += ["-netdev", "stream,id=n,server=on,addr.type=unix,addr.path=" + where,
               "-device", "virtio-net-pci,netdev=n"]
-    with Machine(unprivileged() + words, log_of("qemu-b")) as b:
+    with suite.start("qemu-b", unprivileged() + words) as b:
         for _ in range(100):
             if os.path.exists(where):
                 break
