@@ -34,15 +34,9 @@ bool __ring3_load_cr3(unsigned long cr3)
 	return !ring3_call2(RING3_CALL_MMU_LOAD, cr3 & ~X86_CR3_PCID_NOFLUSH, flags);
 }
 
-bool __ring3_flush_pages(unsigned long cr3, unsigned long start, unsigned long end)
+bool __ring3_flush(unsigned int kind, unsigned long cr3, unsigned long start, unsigned long end)
 {
-	return !ring3_call4(RING3_CALL_MMU_FLUSH, RING3_FLUSH_PAGES, cr3, start,
-			    PFN_UP(end - start));
-}
-
-bool __ring3_flush_space(unsigned long cr3)
-{
-	return !ring3_call4(RING3_CALL_MMU_FLUSH, RING3_FLUSH_SPACE, cr3, 0, 0);
+	return !ring3_call4(RING3_CALL_MMU_FLUSH, kind, cr3, start, PFN_UP(end - start));
 }
 
 void __init ring3_mmu_init(void)

@@ -138,8 +138,7 @@ struct ring3_vcpu_page *ring3_vcpu_page(void);
 
 /* For arch/x86/mm/tlb.c; false: nothing was done, do it as on a PC. */
 bool __ring3_load_cr3(unsigned long cr3);
-bool __ring3_flush_pages(unsigned long cr3, unsigned long start, unsigned long end);
-bool __ring3_flush_space(unsigned long cr3);
+bool __ring3_flush(unsigned int kind, unsigned long cr3, unsigned long start, unsigned long end);
 
 #else
 
@@ -158,12 +157,8 @@ static inline bool __ring3_load_cr3(unsigned long cr3)
 	return false;
 }
 
-static inline bool __ring3_flush_pages(unsigned long cr3, unsigned long start, unsigned long end)
-{
-	return false;
-}
-
-static inline bool __ring3_flush_space(unsigned long cr3)
+static inline bool __ring3_flush(unsigned int kind, unsigned long cr3, unsigned long start,
+				 unsigned long end)
 {
 	return false;
 }
@@ -176,12 +171,10 @@ static inline bool ring3_load_cr3(unsigned long cr3)
 	return ring3_has(RING3_FEATURE_MMU) && __ring3_load_cr3(cr3);
 }
 
-#define RING3_STRIDES_MAX	8	/* INVLPG each below; 0.1 us */
-
 /* On this CPU, global ones, too; cr3: the space of user addresses. */
 static inline bool ring3_flush_pages(unsigned long cr3, unsigned long start, unsigned long end)
 {
-	return ring3_has(RING3_FEATURE_MMU) && __ring3_flush_pages(cr3, start, end);
+	return ring3_has(RING3_FEATURE_MMU) && __ring3_flush(RING3_FLUSH_PAGES, cr3, start, end);
 }
 
 /*
@@ -189,13 +182,15 @@ static inline bool ring3_flush_pages(unsigned long cr3, unsigned long start, uns
  * the page tables that exec gives back with its temporary stack, 512 steps of 2 MiB of a
  * space that has little mapped.
  */
+#define RING3_STRIDES_MAX	8	/* an INVLPG each, 0.1 us */
+
 static inline bool ring3_flush_strides(unsigned long cr3, unsigned long start, unsigned long end,
 				       unsigned int shift)
 {
 	if (shift == PAGE_SHIFT)
 		return ring3_flush_pages(cr3, start, end);
 	return ring3_has(RING3_FEATURE_MMU) && (end - start) >> shift > RING3_STRIDES_MAX &&
-	       __ring3_flush_space(cr3);
+	       __ring3_flush(RING3_FLUSH_SPACE, cr3, 0, 0);
 }
 
 #endif /* _ASM_X86_RING3_H */
