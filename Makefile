@@ -67,7 +67,7 @@ $(BUILD)/ring3: $(BUILD)/obj/hypervisor/cli/main.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_RING3) -o $@ $^ $(LIBS)
 
-# User-mode networking where there is no passt: a program of its own, if libslirp is there.
+# User-mode networking where there is no recent passt: a program of its own, if libslirp is there.
 SLIRP_SOURCES	:= hostio/slirp/main.c hostio/background.c hostio/confine.c
 HAVE_SLIRP	:= $(shell echo '\#include <slirp/libslirp.h>' | $(CC) -E - >/dev/null 2>&1 && echo yes)
 ifneq ($(HAVE_SLIRP),)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * User-mode networking: the guest's frames become system calls of an ordinary
- * process, which needs no privilege: passt, or ring3-slirp (hostio/slirp/), both at
- * the other end of a socket with the stream protocol.
+ * process, which needs no privilege: passt, if it is not too old, or ring3-slirp
+ * (hostio/slirp/), both at the other end of a socket with the stream protocol.
  *
  * The guest's network is the same with either: 10.0.2.15/24 by DHCP, the gateway
  * 10.0.2.2 stands for the host's own loopback, 10.0.2.3 for its name server.
@@ -23,6 +23,10 @@
 
 #define FORWARDS_MAX	64u
 #define BUSY_MS		1000	/* how long ports may still belong to a machine that just ended */
+
+#define HELPER_BUFFER	(8 * 1024 * 1024)	/* asked for; the host has its own limit */
+/* The oldest passt that was seen to keep its connections under load (docs/decisions/0006-network.md). */
+#define PASST_SOUND	20250503u
 
 #define TEXT(x)		#x
 #define NUMBER(x)	TEXT(x)
@@ -111,7 +115,20 @@ static bool forward_check(const struct forward *f, const char *text)
 
 /* ---- helpers ---- */
 
-static int user_start_passt(int fd, struct forward *forwards, unsigned number, char *said, size_t size)
+struct user {
+	const char **hostfwd;
+	struct forward forwards[FORWARDS_MAX];
+	unsigned number;
+};
+
+struct helper {
+	const char *name;
+	unsigned peer;		/* NET_PEER_* */
+	/* As net_child_run(). */
+	int (*start)(struct user *u, int fd, char *said, size_t size);
+};
+
+static int start_passt(struct user *u, int fd, char *said, size_t size)
 {
 	char *argv[16 + 2 * FORWARDS_MAX] = {
 		"passt", "-q", "--fd", NUMBER(NET_CHILD_FD), "-a", "10.0.2.15", "-n", "24",
@@ -119,22 +136,22 @@ static int user_start_passt(int fd, struct forward *forwards, unsigned number, c
 	};
 	unsigned n = 12;
 
-	for (unsigned i = 0; i < number; i++) {
-		argv[n++] = forwards[i].udp ? "-u" : "-t";
-		argv[n++] = forwards[i].passt;
+	for (unsigned i = 0; i < u->number; i++) {
+		argv[n++] = u->forwards[i].udp ? "-u" : "-t";
+		argv[n++] = u->forwards[i].passt;
 	}
 	return net_child_run("passt", argv, fd, said, size);
 }
 
-static int user_start_slirp(int fd, const char **hostfwd, unsigned number, char *said, size_t size)
+static int start_slirp(struct user *u, int fd, char *said, size_t size)
 {
 	static const char *const places[] = { "ring3-slirp", "../libexec/ring3/ring3-slirp" };
 	char *argv[4 + FORWARDS_MAX] = { "ring3-slirp", NUMBER(NET_CHILD_FD) };
 	char path[4096];
 	int status = 127;
 
-	for (unsigned i = 0; i < number; i++)
-		argv[2 + i] = (char *)hostfwd[i];
+	for (unsigned i = 0; i < u->number; i++)
+		argv[2 + i] = (char *)u->hostfwd[i];
 	for (unsigned i = 0; i < array_size(places) && status == 127; i++) {
 		if (net_child_beside(places[i], path, sizeof(path)) == 0)
 			status = net_child_run(path, argv, fd, said, size);
@@ -142,60 +159,114 @@ static int user_start_slirp(int fd, const char **hostfwd, unsigned number, char 
 	return status;
 }
 
-/* A helper at the other end of a new socket; our end, or -1.  *peer: NET_PEER_* of it. */
-static int user_start(const char **hostfwd, struct forward *forwards, unsigned number, unsigned *peer)
+/*
+ * passt drops what its own socket does not take at once; long frames would make that dear.
+ * It goes by the length of the frame where IP's would count.
+ */
+static const struct helper helpers[] = {
+	{ "passt", NET_PEER_TRUSTED | NET_PEER_EXACT, start_passt },
+	{ "ring3-slirp", NET_PEER_TRUSTED | NET_PEER_LONG, start_slirp },
+};
+
+/* Of which day passt is, as year, month and day in one number; 0: it does not say, or is not there. */
+static unsigned passt_date(void)
 {
-	char passt_said[256], slirp_said[256];
-	int pair[2], passt, slirp;
+	FILE *f = popen("exec passt --version 2>/dev/null", "re");
+	char line[128] = "";
+	unsigned year, month, day;
+
+	if (!f)
+		return 0;
+	if (!fgets(line, sizeof(line), f))
+		line[0] = 0;
+	pclose(f);
+	/* "passt 0.0~git20250503.587980c-2", "passt 2025_05_03.587980c" */
+	for (const char *p = line; *p; p++) {
+		if ((sscanf(p, "%4u_%2u_%2u", &year, &month, &day) == 3 ||
+		     sscanf(p, "%4u%2u%2u", &year, &month, &day) == 3) &&
+		    year >= 2000 && month >= 1 && month <= 12 && day >= 1 && day <= 31)
+			return year * 10000 + month * 100 + day;
+	}
+	return 0;
+}
+
+/*
+ * A helper at the other end of a new socket.  Its sending side gets all the room that the host gives:
+ * what passt cannot send at once is lost.
+ */
+static int helper_start(const struct helper *helper, struct user *u, int *status, char *said, size_t size)
+{
+	int pair[2], room = HELPER_BUFFER;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
-		log_error("cannot make a socket for --net user: %s", strerror(errno));
+		snprintf(said, size, "cannot make a socket: %s", strerror(errno));
+		*status = -errno;
 		return -1;
 	}
-	passt = user_start_passt(pair[1], forwards, number, passt_said, sizeof(passt_said));
-	slirp = passt;
-	if (passt)
-		slirp = user_start_slirp(pair[1], hostfwd, number, slirp_said, sizeof(slirp_said));
+	setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	*status = helper->start(u, pair[1], said, size);
 	close(pair[1]);
-	if (slirp == 0) {
-		if (passt != 0 && passt != 127)
-			log_info("passt does not start (%s); using libslirp", passt_said);
-		/* passt drops what its own socket does not take at once; long frames make that dear.
-		 * It goes by the length of the frame where IP's would count. */
-		*peer = NET_PEER_TRUSTED | (passt ? NET_PEER_LONG : NET_PEER_EXACT);
+	if (*status == 0)
 		return pair[0];
-	}
 	close(pair[0]);
-	if (passt == 127 && slirp == 127)
+	return -1;
+}
+
+/* The socket to the first helper that starts, or -1.  *peer: NET_PEER_* of it. */
+static int user_start(struct user *u, unsigned *peer)
+{
+	bool sound = passt_date() >= PASST_SOUND;
+	const struct helper *order[] = { &helpers[!sound], &helpers[sound] };
+	char said[array_size(order)][256];
+	int status[array_size(order)], fd;
+
+	for (unsigned i = 0; i < array_size(order); i++) {
+		fd = helper_start(order[i], u, &status[i], said[i], sizeof(said[i]));
+		if (fd < 0)
+			continue;
+		if (i && status[0] != 127)
+			log_info("%s does not start (%s); using %s", order[0]->name, said[0], order[1]->name);
+		if (!sound && order[i] == &helpers[0])
+			log_warn("this passt is old and loses connections under load; ring3-slirp, built where "
+				 "libslirp-dev is installed, does not");
+		*peer = order[i]->peer;
+		return fd;
+	}
+	if (status[0] == 127 && status[1] == 127) {
 		log_error("--net user needs passt (apt-get install passt), or ring3-slirp beside ring3 "
 			  "(built where libslirp-dev is installed)");
-	else if (slirp == 127)
-		log_error("passt does not start: %s; no ring3-slirp beside ring3 to take its place "
-			  "(built where libslirp-dev is installed)", passt_said);
-	else
-		log_error("ring3-slirp does not start: %s", slirp_said);
+	} else if (status[0] == 127 || status[1] == 127) {
+		bool second = status[0] == 127;
+
+		log_error("%s does not start: %s; there is no %s to take its place", order[second]->name,
+			  said[second], order[!second]->name);
+	} else {
+		log_error("%s does not start: %s; nor does %s: %s", order[0]->name, said[0],
+			  order[1]->name, said[1]);
+	}
 	return -1;
 }
 
 struct net *net_user_open(const char **hostfwd)
 {
-	struct forward forwards[FORWARDS_MAX] = { 0 };
-	unsigned number = 0, peer;
+	struct user u = { .hostfwd = hostfwd };
+	unsigned peer;
 	int fd;
 
-	for (; hostfwd && hostfwd[number]; number++) {
-		if (number == FORWARDS_MAX) {
+	for (; hostfwd && hostfwd[u.number]; u.number++) {
+		const char *text = hostfwd[u.number];
+
+		if (u.number == FORWARDS_MAX) {
 			log_error("at most %u hostfwd for one network card", FORWARDS_MAX);
 			return NULL;
 		}
-		if (!forward_parse(&forwards[number], hostfwd[number])) {
-			log_error("hostfwd=%s is not tcp:[ADDRESS]:PORT-[ADDRESS]:PORT or udp:...",
-				  hostfwd[number]);
+		if (!forward_parse(&u.forwards[u.number], text)) {
+			log_error("hostfwd=%s is not tcp:[ADDRESS]:PORT-[ADDRESS]:PORT or udp:...", text);
 			return NULL;
 		}
-		if (!forward_check(&forwards[number], hostfwd[number]))
+		if (!forward_check(&u.forwards[u.number], text))
 			return NULL;
 	}
-	fd = user_start(hostfwd, forwards, number, &peer);
+	fd = user_start(&u, &peer);
 	return fd < 0 ? NULL : net_stream_new(fd, "user", peer);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * ring3-slirp: user-mode networking by libslirp, for hosts without passt.
+ * ring3-slirp: user-mode networking by libslirp, for hosts without a recent passt.
  *
  *	ring3-slirp FD [tcp|udp:[HOSTADDR]:PORT-[GUESTADDR]:PORT]...
  *
