@@ -199,8 +199,8 @@ static int helper_start(const struct helper *helper, struct user *u, int *status
 	int pair[2], room = HELPER_BUFFER;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
-		snprintf(said, size, "cannot make a socket: %s", strerror(errno));
 		*status = -errno;
+		snprintf(said, size, "cannot make a socket: %s", strerror(-*status));
 		return -1;
 	}
 	setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
@@ -227,8 +227,8 @@ static int user_start(struct user *u, unsigned *peer)
 		if (i && status[0] != 127)
 			log_info("%s does not start (%s); using %s", order[0]->name, said[0], order[1]->name);
 		if (!sound && order[i] == &helpers[0])
-			log_warn("this passt is old and loses connections under load; ring3-slirp, built where "
-				 "libslirp-dev is installed, does not");
+			log_warn("an old passt, such as this may be, loses connections under load; "
+				 "ring3-slirp, built where libslirp-dev is installed, does not");
 		*peer = order[i]->peer;
 		return fd;
 	}
