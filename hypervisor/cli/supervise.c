@@ -62,12 +62,10 @@ static _Noreturn void supervise_child(const struct machine_config *config, pid_t
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(STATUS_ERROR);
-	/* A terminal's signals reach us both; the supervisor says what they mean.  SIGIO is of
-	 * use only once there is a handler. */
+	/* A terminal's signals reach us both; the supervisor says what they mean. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGQUIT, SIG_IGN);
-	signal(SIGIO, SIG_IGN);
 	sigprocmask(SIG_SETMASK, signals, NULL);
 	_exit(run_machine(config) ? STATUS_ERROR : 0);
 }
@@ -249,6 +247,8 @@ int supervise(const struct machine_config *config)
 	signal(SIGTTOU, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
+	/* Of use to the child only once it has a handler; input may be there before that. */
+	signal(SIGIO, SIG_IGN);
 	sigemptyset(&signals);
 	for (const int *s = (const int[]){ SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT, 0 }; *s; s++)
 		sigaddset(&signals, *s);
