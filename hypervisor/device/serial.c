@@ -30,7 +30,9 @@ static void serial_drained(void *context)
 
 static size_t serial_room(void)
 {
-	return diverted_room ? diverted_room() : uart_room(COM1);
+	if (diverted_room)
+		return diverted_room();
+	return uart_listens(COM1) ? uart_room(COM1) : 0;
 }
 
 static void serial_input(const uint8_t *bytes, size_t n)

@@ -19,6 +19,8 @@
 
 #define FIFO_SIZE	16
 #define OUT_SIZE	4096
+#define POLLS		8	/* so often in a row nobody asks only whether the transmitter is empty */
+#define SETTLE		1000000UL	/* ns; drivers may clear the FIFO once more when they have begun */
 #define OUT_DELAY	4000000UL	/* ns a byte waits at most while the guest is busy */
 
 enum { R_DATA, R_IER, R_IIR, R_LCR, R_MCR, R_LSR, R_MSR, R_SCRATCH };
@@ -36,6 +38,7 @@ enum { R_DATA, R_IER, R_IIR, R_LCR, R_MCR, R_LSR, R_MSR, R_SCRATCH };
 #define FCR_ENABLE	0x01
 #define FCR_CLEAR_RX	0x02
 #define LCR_DLAB	0x80
+#define MCR_OUT2	0x08		/* in a PC: the interrupt line is connected */
 #define MCR_LOOP	0x10
 #define LSR_DATA	0x01
 #define LSR_OVERRUN	0x02
@@ -53,6 +56,9 @@ struct uart {
 	uint16_t divisor;
 	bool transmit_interrupt;	/* THR became empty, and nobody has noticed yet */
 	bool asserted;			/* the interrupt line, as last told */
+	unsigned polls;			/* LSR was read in vain so often since the last output */
+	bool settled;			/* has listened for a while */
+	struct timer settle;
 	uint8_t fifo[FIFO_SIZE];
 	unsigned fifo_head, fifo_count;
 	struct timer timer;
@@ -176,6 +182,42 @@ size_t uart_room(unsigned index)
 	return u->fifo_count < capacity(u) ? capacity(u) - u->fifo_count : 0;
 }
 
+/* Probing drivers set IER's bits to see whether they stay, but connect no line. */
+static bool listens(const struct uart *u)
+{
+	return ((u->ier & IER_RECEIVE) && (u->mcr & MCR_OUT2)) || u->polls >= POLLS;
+}
+
+bool uart_listens(unsigned index)
+{
+	return index < UART_COUNT && uarts[index].settled;
+}
+
+static void offer_room(struct uart *u)
+{
+	if (u->backend->drained && !(u->mcr & MCR_LOOP))
+		u->backend->drained(u->backend->context);
+}
+
+static void settled(void *device)
+{
+	struct uart *u = device;
+
+	u->settled = true;
+	offer_room(u);
+}
+
+/* Something changed that listens() looks at. */
+static void settle(struct uart *u)
+{
+	if (!listens(u)) {
+		u->settled = false;
+		timer_cancel(&u->settle);
+	} else if (!u->settled && u->settle.index < 0) {
+		timer_arm(&u->settle, clock_ns() + SETTLE);
+	}
+}
+
 size_t uart_receive(unsigned index, const uint8_t *bytes, size_t n)
 {
 	size_t taken = min_u64(n, uart_room(index));
@@ -218,6 +260,10 @@ static void data_write(struct uart *u, uint8_t byte)
 	u->transmit_interrupt = false;
 	update(u);
 	u->transmit_interrupt = true;
+	if (u->polls) {
+		u->polls = 0;
+		settle(u);
+	}
 	if (u->mcr & MCR_LOOP) {
 		fifo_put(u, byte);
 		return;
@@ -240,10 +286,20 @@ static void mcr_write(struct uart *u, uint8_t value)
 	uint8_t before = modem_status(u), after;
 
 	u->mcr = value & 0x1f;
+	settle(u);
 	after = modem_status(u);
 	u->msr_delta |= (before ^ after) >> 4 & 0x0b;
 	if ((before & ~after) & 0x40)
 		u->msr_delta |= 0x04;		/* RI: trailing edge */
+}
+
+static void ier_write(struct uart *u, uint8_t value)
+{
+	/* Enabling it while the transmitter is empty interrupts at once. */
+	if (~u->ier & value & IER_TRANSMIT)
+		u->transmit_interrupt = true;
+	u->ier = value & 0x0f;
+	settle(u);
 }
 
 static void register_write(void *device, uint64_t offset, unsigned size, uint64_t wide)
@@ -260,14 +316,10 @@ static void register_write(void *device, uint64_t offset, unsigned size, uint64_
 			data_write(u, value);
 		break;
 	case R_IER:
-		if (u->lcr & LCR_DLAB) {
+		if (u->lcr & LCR_DLAB)
 			u->divisor = (uint16_t)((u->divisor & 0xff) | value << 8);
-			break;
-		}
-		/* Enabling it while the transmitter is empty interrupts at once. */
-		if (~u->ier & value & IER_TRANSMIT)
-			u->transmit_interrupt = true;
-		u->ier = value & 0x0f;
+		else
+			ier_write(u, value);
 		break;
 	case R_IIR:
 		fcr_write(u, value);
@@ -292,9 +344,22 @@ static uint8_t data_read(struct uart *u)
 	bool had = u->fifo_count;
 	uint8_t byte = fifo_get(u);
 
-	if (had && !u->fifo_count && u->backend->drained && !(u->mcr & MCR_LOOP))
-		u->backend->drained(u->backend->context);
+	if (had && !u->fifo_count)
+		offer_room(u);
 	return byte;
+}
+
+static uint8_t line_status(struct uart *u)
+{
+	uint8_t value;
+
+	if (!u->fifo_count && u->polls < POLLS) {
+		u->polls++;
+		settle(u);
+	}
+	value = LSR_EMPTY | u->lsr_errors | (u->fifo_count ? LSR_DATA : 0);
+	u->lsr_errors = 0;
+	return value;
 }
 
 static uint64_t register_read(void *device, uint64_t offset, unsigned size)
@@ -323,10 +388,7 @@ static uint64_t register_read(void *device, uint64_t offset, unsigned size)
 	case R_MCR:
 		return u->mcr;
 	case R_LSR:
-		value = LSR_EMPTY | u->lsr_errors | (u->fifo_count ? LSR_DATA : 0);
-		if (!u->lsr_errors)
-			return value;
-		u->lsr_errors = 0;
+		value = line_status(u);
 		break;
 	case R_MSR:
 		value = modem_status(u) | u->msr_delta;
@@ -354,5 +416,6 @@ int uart_init(unsigned index, uint16_t port, unsigned gsi, struct uart_backend *
 
 	*u = (struct uart){ .backend = backend, .gsi = gsi, .divisor = 1, .lcr = 0x03 };
 	timer_init(&u->timer, flush_late, u);
+	timer_init(&u->settle, settled, u);
 	return bus_add_pio(port, 8, &uart_ops, u, names[index]);
 }

@@ -17,7 +17,7 @@
 struct uart_backend {
 	/* Takes all of them (waits or drops as it sees fit). */
 	void (*write)(void *context, const uint8_t *bytes, size_t n);
-	/* The guest read the last byte: there is room for more.  May be NULL. */
+	/* The guest read the last byte, or begins to listen: there is room.  May be NULL. */
 	void (*drained)(void *context);
 	void *context;
 };
@@ -27,6 +27,11 @@ int uart_init(unsigned index, uint16_t port, unsigned gsi, struct uart_backend *
 /* Bytes arrive on the line: returns how many found room in the receive FIFO. */
 size_t uart_receive(unsigned index, const uint8_t *bytes, size_t n);
 size_t uart_room(unsigned index);
+/*
+ * Does the guest look for input: by interrupt, or by asking for it again and again?  Drivers clear
+ * the FIFO when they start, and what came before would be lost.
+ */
+bool uart_listens(unsigned index);
 /* The line's break condition (a debugger's or SysRq's attention signal). */
 void uart_break(unsigned index);
 /* Output of somebody else's, in order with the port's and collected like it. */

@@ -235,6 +235,70 @@ START_TEST(test_wide_access)
 }
 END_TEST
 
+/* What is typed before the driver is ready is not offered to the probing kernel. */
+START_TEST(test_listens)
+{
+	drains = 0;
+	ck_assert(!uart_listens(UART_COUNT));
+	set(1, 0x0f);				/* autoconfig() */
+	fake_sleep(10000000);
+	ck_assert(!uart_listens(0));
+	set(1, 0);
+	set(4, 0x0b);
+	set(1, 0x05);
+	ck_assert(!uart_listens(0));		/* FIFOs are cleared once more */
+	set(2, 0x01);
+	fake_sleep(900000);
+	ck_assert(!uart_listens(0));
+	fake_sleep(100000);
+	ck_assert(uart_listens(0));
+	ck_assert_uint_eq(drains, 1);
+	set(1, 0x07);
+	ck_assert(uart_listens(0));
+	set(1, 0);				/* closed */
+	ck_assert(!uart_listens(0));
+	set(1, 0x01);
+	set(1, 0);
+	fake_sleep(10000000);
+	ck_assert(!uart_listens(0));
+	set(4, 0);
+	set(1, 0x01);
+	set(4, 0x08);				/* the other way round */
+	fake_sleep(1000000);
+	ck_assert(uart_listens(0));
+	ck_assert_uint_eq(drains, 2);
+}
+END_TEST
+
+START_TEST(test_listens_polling)
+{
+	drains = 0;
+	/* A printing loop looks at LSR, too. */
+	for (unsigned i = 0; i < 100; i++) {
+		get(5);
+		get(5);
+		set(0, 'x');
+		fake_sleep(1000000);
+	}
+	ck_assert(!uart_listens(0));
+	for (unsigned i = 0; i < 100 && !uart_listens(0); i++) {
+		get(5);
+		fake_sleep(100000);
+	}
+	ck_assert(uart_listens(0));
+	ck_assert_uint_eq(drains, 1);
+	ck_assert_uint_eq(receive("a"), 1);
+	ck_assert_uint_eq(get(5) & 1, 1);
+	ck_assert_uint_eq(get(0), 'a');
+	ck_assert(uart_listens(0));
+	ck_assert_uint_eq(drains, 2);
+	set(0, 'a');				/* its echo */
+	ck_assert(!uart_listens(0));
+	fake_sleep(10000000);
+	ck_assert(!uart_listens(0));
+}
+END_TEST
+
 START_TEST(test_bad_index)
 {
 	ck_assert_int_lt(uart_init(4, 0x2f8, 3, &backend), 0);
@@ -258,6 +322,8 @@ int main(void)
 	tcase_add_test(t, test_interrupt_priority);
 	tcase_add_test(t, test_loopback);
 	tcase_add_test(t, test_wide_access);
+	tcase_add_test(t, test_listens);
+	tcase_add_test(t, test_listens_polling);
 	tcase_add_test(t, test_bad_index);
 	suite_add_tcase(s, t);
 	return suite_run(s);
