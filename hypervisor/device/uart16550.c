@@ -218,6 +218,16 @@ static void settle(struct uart *u)
 	}
 }
 
+/* Only what passes POLLS makes a difference. */
+static void polls_set(struct uart *u, unsigned polls)
+{
+	bool changed = (u->polls >= POLLS) != (polls >= POLLS);
+
+	u->polls = polls;
+	if (changed)
+		settle(u);
+}
+
 size_t uart_receive(unsigned index, const uint8_t *bytes, size_t n)
 {
 	size_t taken = min_u64(n, uart_room(index));
@@ -260,10 +270,7 @@ static void data_write(struct uart *u, uint8_t byte)
 	u->transmit_interrupt = false;
 	update(u);
 	u->transmit_interrupt = true;
-	if (u->polls) {
-		u->polls = 0;
-		settle(u);
-	}
+	polls_set(u, 0);
 	if (u->mcr & MCR_LOOP) {
 		fifo_put(u, byte);
 		return;
@@ -349,19 +356,6 @@ static uint8_t data_read(struct uart *u)
 	return byte;
 }
 
-static uint8_t line_status(struct uart *u)
-{
-	uint8_t value;
-
-	if (!u->fifo_count && u->polls < POLLS) {
-		u->polls++;
-		settle(u);
-	}
-	value = LSR_EMPTY | u->lsr_errors | (u->fifo_count ? LSR_DATA : 0);
-	u->lsr_errors = 0;
-	return value;
-}
-
 static uint64_t register_read(void *device, uint64_t offset, unsigned size)
 {
 	struct uart *u = device;
@@ -388,7 +382,12 @@ static uint64_t register_read(void *device, uint64_t offset, unsigned size)
 	case R_MCR:
 		return u->mcr;
 	case R_LSR:
-		value = line_status(u);
+		if (!u->fifo_count && u->polls < POLLS)
+			polls_set(u, u->polls + 1);
+		value = LSR_EMPTY | u->lsr_errors | (u->fifo_count ? LSR_DATA : 0);
+		if (!u->lsr_errors)
+			return value;
+		u->lsr_errors = 0;
 		break;
 	case R_MSR:
 		value = modem_status(u) | u->msr_delta;
