@@ -190,48 +190,37 @@ static unsigned passt_date(void)
 	return 0;
 }
 
-/*
- * A helper at the other end of a new socket.  Its sending side gets all the room that the host gives:
- * what passt cannot send at once is lost.
- */
-static int helper_start(const struct helper *helper, struct user *u, int *status, char *said, size_t size)
-{
-	int pair[2], room = HELPER_BUFFER;
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
-		*status = -errno;
-		snprintf(said, size, "cannot make a socket: %s", strerror(-*status));
-		return -1;
-	}
-	setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
-	*status = helper->start(u, pair[1], said, size);
-	close(pair[1]);
-	if (*status == 0)
-		return pair[0];
-	close(pair[0]);
-	return -1;
-}
-
-/* The socket to the first helper that starts, or -1.  *peer: NET_PEER_* of it. */
+/* A socket with the first helper that starts at its other end, or -1.  *peer: NET_PEER_* of it. */
 static int user_start(struct user *u, unsigned *peer)
 {
 	bool sound = passt_date() >= PASST_SOUND;
 	const struct helper *order[] = { &helpers[!sound], &helpers[sound] };
 	char said[array_size(order)][256];
-	int status[array_size(order)], fd;
+	int pair[2], status[array_size(order)], room = HELPER_BUFFER;
+	unsigned i;
 
-	for (unsigned i = 0; i < array_size(order); i++) {
-		fd = helper_start(order[i], u, &status[i], said[i], sizeof(said[i]));
-		if (fd < 0)
-			continue;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+		log_error("cannot make a socket for --net user: %s", strerror(errno));
+		return -1;
+	}
+	/* All the room that the host gives: what passt cannot send at once is lost. */
+	setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	for (i = 0; i < array_size(order); i++) {
+		status[i] = order[i]->start(u, pair[1], said[i], sizeof(said[i]));
+		if (status[i] == 0)
+			break;
+	}
+	close(pair[1]);
+	if (i < array_size(order)) {
 		if (i && status[0] != 127)
 			log_info("%s does not start (%s); using %s", order[0]->name, said[0], order[1]->name);
 		if (!sound && order[i] == &helpers[0])
 			log_warn("an old passt, such as this may be, loses connections under load; "
 				 "ring3-slirp, built where libslirp-dev is installed, does not");
 		*peer = order[i]->peer;
-		return fd;
+		return pair[0];
 	}
+	close(pair[0]);
 	if (status[0] == 127 && status[1] == 127) {
 		log_error("--net user needs passt (apt-get install passt), or ring3-slirp beside ring3 "
 			  "(built where libslirp-dev is installed)");

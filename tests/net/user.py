@@ -93,7 +93,8 @@ def choice():
         os.chmod(f.name, 0o755)
         with machine("user-choice-%d" % number, "user",
                      path_variable=bin_path + ":" + os.environ["PATH"]) as guest:
-            guest.expect("net: address 10.0.2.15", 60)
+            if ready(guest) != "10.0.2.15":
+                raise Failure("no address from the helper that is left")
             with open(net.suite.log_of("user-choice-%d" % number), "rb") as f:
                 if (b"passt does not start (is asked)" in f.read()) != asked:
                     raise Failure("passt %s was %sasked" % (version, "not " if asked else ""))
